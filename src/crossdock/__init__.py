@@ -1,0 +1,1 @@
+"""A self-hosted, Segment-compatible event gateway for commerce."""

@@ -1,0 +1,299 @@
+"""
+What a vendor is: pure functions from payloads to a request, and from a response to outcomes.
+
+A vendor module holds one frozen pydantic model, named by ``DESTINATION``; its fields are the vendor's
+settings. It does no I/O, holds no clock and never retries: `crossdock.delivery` does all three.
+The folder is the registry: a file ``acme.py`` here, with ``mappings/acme.yaml``, is the vendor ``acme``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from crossdock.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may hold; the vendor module cites the source of each number."""
+
+    payloads: int
+    """Payloads in one request, all kinds together."""
+    per_kind: int | None = None
+    """Payloads of one kind (`Destination.kind`) in one request; ``None``: no limit of its own."""
+    body_bytes: int = 1_000_000
+    """Bytes of the request's body."""
+    payload_overhead_bytes: int = 1
+    """Bytes the body grows by for each payload beside the payload's own (a comma)."""
+
+
+class Prepared(NamedTuple):
+    """A payload that passed the vendor's schema, as the bytes that go into the request."""
+
+    body: bytes
+    dropped: tuple[str, ...] = ()
+    """Optional fields left out because their value does not fit the schema; counted, never an error."""
+
+
+class Skipped(NamedTuple):
+    """The vendor has no use for this payload; counted by `reason`, never an error."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """One mapping result on its way: which event it came from, what it is, and its bytes."""
+
+    sequence: int
+    index: int
+    """The payload's place among all payloads of its event for this destination; stable over retries."""
+    message_id: str
+    action: str
+    preset: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Payloads of one request, in order. All share one `Destination.endpoint`."""
+
+    payloads: tuple[Payload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request; `headers` may hold secrets and is therefore not shown by ``repr``."""
+
+    method: str
+    url: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the vendor answered; header names are lower case."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def json(self) -> Any:
+        """The body as JSON, or ``None`` when it is not JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+    @property
+    def head(self) -> str:
+        """The first 500 characters of the body, for people."""
+        return self.body[:2000].decode("utf-8", "replace")[:500]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The vendor has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Handed to a mailbox; nobody has seen it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The same payload may pass later; the vendor's own wish when, where it has one."""
+
+    reason: str
+    after_seconds: float | None = None
+    until_epoch_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The same payload would be refused again; `reason` holds the vendor's words."""
+
+    reason: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """
+    The batch was refused and the guilty payload is unknown: halve it.
+
+    `cap_bytes` is set when the request was too large: later bodies stay below it.
+    """
+
+    reason: str
+    code: str | None = None
+    cap_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """A credential or configuration fault: nothing will pass until an operator acts."""
+
+    reason: str
+
+
+Outcome = Delivered | Queued | Retry | Rejected | Split | Halt
+
+
+class Destination(BaseModel):
+    """
+    One vendor account. Subclasses add their settings as fields and override what differs.
+
+    Every method is pure and may be called from any lane at any time.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    limits: ClassVar[Limits]
+    actions: ClassVar[tuple[str, ...]]
+    """The actions a preset of this vendor may name."""
+    order_all: ClassVar[bool] = False
+    """True: one lane over the whole journal instead of one a shard."""
+    requests_per_second: ClassVar[float] = 20.0
+    """The shipped rate limit; `delivery.requests_per_second` overrides it."""
+
+    def prepare(self, action: str, payload: Any) -> Prepared | Skipped | Rejected:
+        """Validate one mapped payload against the vendor's schema and serialise it."""
+        raise NotImplementedError
+
+    def kind(self, action: str) -> str:
+        """Give the kind that `Limits.per_kind` counts; by default the action itself."""
+        return action
+
+    def endpoint(self, action: str) -> str:
+        """Name the endpoint; payloads of different endpoints never share a request."""
+        return ""
+
+    def request(self, batch: Batch) -> Request:
+        """Build the one request that carries the batch."""
+        raise NotImplementedError
+
+    def outcomes(self, batch: Batch, response: Response) -> list[Outcome]:
+        """
+        Read the vendor's answer: one outcome per payload of the batch.
+
+        `Retry`, `Split` and `Halt` are about the request as a whole: where one is given, all are alike.
+        The default covers plain HTTP: 2xx delivered, 408, 429 and 5xx retried, 401, 403 and 404 halt,
+        413 splits, and any other status splits a batch or rejects a single payload.
+        """
+        return [plain_outcome(batch, response)] * len(batch.payloads)
+
+    def probe(self) -> Request | None:
+        """Build a harmless request that tells whether key and URL are right, where the vendor has one."""
+        return None
+
+
+def plain_outcome(
+    batch: Batch, response: Response, *, words: str | None = None, code: str | None = None
+) -> Outcome:
+    """
+    Read a status as HTTP means it; `words` and `code` are the vendor's explanation where it gave one.
+
+    A `Retry` carries what ``Retry-After`` or ``X-RateLimit-Reset`` asked for.
+    """
+    status = response.status
+    reason = f"{status}: {words or response.head or 'no body'}"
+    if 200 <= status < 300:
+        return Delivered()
+    if status in (408, 425, 429) or status >= 500:
+        return Retry(reason, *retry_wait(response))
+    if status in (401, 403, 404, 405, 407) or 300 <= status < 400:
+        return Halt(reason)
+    if status == 413:
+        if len(batch.payloads) == 1:
+            return Rejected(reason, code)
+        return Split(reason, code, cap_bytes=sum(len(p.body) for p in batch.payloads) // 2)
+    if len(batch.payloads) > 1:
+        return Split(reason, code)
+    return Rejected(reason, code)
+
+
+def retry_wait(response: Response) -> tuple[float | None, float | None]:
+    """
+    Read ``Retry-After`` (seconds or HTTP date), else ``X-RateLimit-Reset``: (delta, epoch) in seconds.
+
+    ``X-RateLimit-Reset`` has no agreed unit: above 10¹² it is epoch milliseconds, above 10⁹ epoch seconds,
+    else a delta. An unreadable value counts as absent.
+    """
+    wished = response.headers.get("retry-after", "")
+    if (seconds := _number(wished)) is not None:
+        return seconds, None
+    if wished:
+        try:
+            return None, parsedate_to_datetime(wished).timestamp()
+        except ValueError:
+            pass
+    reset = _number(response.headers.get("x-ratelimit-reset", ""))
+    if reset is None:
+        return None, None
+    if reset > 1e12:
+        return None, reset / 1000
+    return (None, reset) if reset > 1e9 else (reset, None)
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def names() -> list[str]:
+    """List the vendors that exist: every module of this folder but this one, sorted."""
+    package = importlib.import_module("crossdock.destinations")
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base")
+
+
+def load(name: str) -> type[Destination]:
+    """
+    Give a vendor's destination class.
+
+    Raises:
+        ConfigError: No vendor has that name.
+    """
+    if name not in names():
+        raise ConfigError(f"unknown vendor {name!r}; choose one of: {', '.join(names())}", key="vendor")
+    module = importlib.import_module(f"crossdock.destinations.{name}")
+    vendor: type[Destination] = module.DESTINATION
+    return vendor
+
+
+__all__ = [
+    "Batch",
+    "Delivered",
+    "Destination",
+    "Halt",
+    "Limits",
+    "Outcome",
+    "Payload",
+    "Prepared",
+    "Queued",
+    "Rejected",
+    "Request",
+    "Response",
+    "Retry",
+    "Skipped",
+    "Split",
+    "load",
+    "names",
+    "plain_outcome",
+    "retry_wait",
+]
