@@ -34,18 +34,19 @@ class Position(NamedTuple):
     """
     How far a lane has got.
 
-    Every event before `sequence` is settled, and of the event at `sequence` the first `index` payloads.
+    Every event before `sequence` is settled, and of the event at `sequence` the first `payload_index`
+    payloads.
     """
 
     sequence: int
-    index: int = 0
+    payload_index: int = 0
 
 
 class Owner(NamedTuple):
     """One payload of one event: who owns a claim."""
 
     sequence: int
-    index: int
+    payload_index: int
 
 
 @dataclass(slots=True)
