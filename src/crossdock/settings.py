@@ -1,0 +1,299 @@
+"""
+The one reader of `crossdock.yaml` and of the environment.
+
+``load`` gives frozen models; every fault is a `ConfigError` that names ``file:line:column``, and all of a
+file's faults come together. ``${NAME}`` and ``${NAME:-default}`` in a value read the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from crossdock import document
+from crossdock.errors import ConfigError, ConfigErrors, Location
+from crossdock.units import parse_duration, parse_size
+
+DEFAULT_PATH = Path("crossdock.yaml")
+
+Duration = Annotated[timedelta, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)]
+Size = Annotated[int, BeforeValidator(lambda v: parse_size(v) if isinstance(v, str) else v), Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ServerSettings(_Section):
+    """Where the gateway listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    trusted_proxies: list[IPv4Network | IPv6Network] = []
+    """Proxies whose ``X-Forwarded-For`` is believed."""
+    shutdown_grace: Duration = timedelta(seconds=20)
+    """How long a stop waits for requests in flight."""
+
+
+class JournalSettings(_Section):
+    """Where accepted events are kept. These do not reload."""
+
+    url: str = "sqlite:///./data/crossdock.db"
+    retention: Duration = timedelta(days=7)
+    max_size: Size = 20 * 1024**3
+    shards: int = Field(default=8, ge=1, le=256)
+
+
+class DedupSettings(_Section):
+    """The guard at the door."""
+
+    window: Duration = timedelta(days=7)
+
+
+class SourceSettings(_Section):
+    """Who sends, and its credential."""
+
+    write_key: SecretStr | None = None
+    allowed_origins: list[str] | None = None
+    """Browser origins that may send; no list: any."""
+    webhook_secret: SecretStr | None = None
+    """The secret shared with Segment's Webhook destination; opens ``POST /webhook/<source>``."""
+    allow_unsigned: bool = False
+    """Open the webhook without a secret."""
+
+    @field_validator("write_key", "webhook_secret")
+    @classmethod
+    def _not_empty(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and not secret.get_secret_value().strip():
+            raise ValueError("is empty: give a value, or set the environment variable it reads")
+        return secret
+
+    @model_validator(mode="after")
+    def _has_a_way_in(self) -> Self:
+        if self.write_key is None and self.webhook_secret is None and not self.allow_unsigned:
+            raise ValueError("a source needs a write_key, a webhook_secret, or allow_unsigned: true")
+        return self
+
+
+class DeliverySettings(_Section):
+    """How requests to one destination are made; what is not given is the vendor's own."""
+
+    batch_events: int | None = Field(default=None, ge=1)
+    batch_wait: Duration = timedelta(milliseconds=200)
+    requests_per_second: float | None = Field(default=None, gt=0)
+    timeout: Duration = timedelta(seconds=10)
+
+
+class DestinationSettings(_Section):
+    """One vendor account."""
+
+    vendor: str
+    enabled: bool = True
+    sources: list[str] | None = None
+    """The sources that feed it; no list: all."""
+    settings: dict[str, Any] = Field(default_factory=dict, repr=False)
+    """The vendor's own settings; may hold secrets."""
+    mapping: Path | None = None
+    """A mapping file; none: the shipped one."""
+    presets: dict[str, bool | dict[str, Any]] = {}
+    """Presets switched on or off, or changed, by name."""
+    start: Duration | Literal["now"] = Field(default="now", alias="from")
+    """Where a new destination starts: ``now``, or so long ago."""
+    consent: list[str] = []
+    delivery: DeliverySettings = DeliverySettings()
+
+
+class ConsoleSettings(_Section):
+    """The operator's page and API; without a token they stay closed."""
+
+    token: SecretStr | None = None
+
+
+class Settings(_Section):
+    """A whole `crossdock.yaml`."""
+
+    server: ServerSettings = ServerSettings()
+    journal: JournalSettings = JournalSettings()
+    dedup: DedupSettings = DedupSettings()
+    sources: dict[Name, SourceSettings] = {}
+    destinations: dict[Name, DestinationSettings] = {}
+    console: ConsoleSettings = ConsoleSettings()
+
+    _document: document.Document | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _vendor_defaults_to_the_name(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("destinations"), dict):
+            return data
+        named = {
+            name: {"vendor": name, **(body or {})} if body is None or isinstance(body, dict) else body
+            for name, body in data["destinations"].items()
+        }
+        return {**data, "destinations": named}
+
+    def locate(self, *path: str | int) -> Location | None:
+        """Give the place in the file of a key path such as ``("destinations", "topsort", "settings")``."""
+        return self._document.location(path) if self._document else None
+
+    def feeds(self, destination: str) -> frozenset[str]:
+        """Give the sources that feed a destination."""
+        listed = self.destinations[destination].sources
+        return frozenset(self.sources if listed is None else listed)
+
+    def scope(self, source: str) -> str:
+        """Name the set of destinations a source feeds: sources of one scope share their dedup marks."""
+        return ",".join(sorted(name for name in self.destinations if source in self.feeds(name)))
+
+
+def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Read a settings file.
+
+    Raises:
+        ConfigErrors: Everything that is wrong with it, each with its place.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"no settings file {path}; `crossdock init` writes one") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from None
+    return parse(text, str(path), environ)
+
+
+def parse(text: str, file: str, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read settings from text; `file` is what errors name. See `load`."""
+    source = document.load(text, file)
+    errors: list[ConfigError] = []
+    data = _interpolate(source.data if source.data is not None else {}, environ, source, (), errors)
+    if errors:
+        raise ConfigErrors(errors)
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as invalid:
+        details = invalid.errors(include_url=False, include_input=False)
+        raise ConfigErrors([_located(detail, source) for detail in details]) from None
+    settings._document = source  # noqa: SLF001 - a private attribute of our own model
+    if errors := list(_contradictions(settings)):
+        raise ConfigErrors(errors)
+    return settings
+
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+
+
+def _interpolate(
+    value: Any,
+    environ: Mapping[str, str],
+    source: document.Document,
+    path: tuple[str | int, ...],
+    errors: list[ConfigError],
+) -> Any:
+    if isinstance(value, dict):
+        return {k: _interpolate(v, environ, source, (*path, k), errors) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_interpolate(v, environ, source, (*path, i), errors) for i, v in enumerate(value)]
+    if not isinstance(value, str) or "${" not in value:
+        return value
+
+    def read(match: re.Match[str]) -> str:
+        name, default = match.groups()
+        if name in environ and (environ[name] or default is None):
+            return environ[name]
+        if default is not None:
+            return default
+        message = f"environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+        errors.append(ConfigError(message, source.location(path), ".".join(map(str, path))))
+        return ""
+
+    return _VARIABLE.sub(read, value)
+
+
+def _located(detail: ErrorDetails, source: document.Document) -> ConfigError:
+    path = _file_path(detail["loc"], source.data)
+    key = ".".join(map(str, path))
+    unknown = detail["type"] == "extra_forbidden"
+    if unknown:
+        message = f"unknown setting {key!r}{_suggestion(str(path[-1]), path[:-1])}"
+    else:
+        message = f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    return ConfigError(message, source.location(path, key=unknown), key)
+
+
+def _file_path(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
+    """Keep of pydantic's location what stands in the file: union branches name types, not keys."""
+    path: list[str | int] = []
+    for part in loc:
+        if (isinstance(data, dict) and part in data) or (
+            isinstance(data, list) and isinstance(part, int) and part < len(data)
+        ):
+            data = data[part]
+        elif path and not isinstance(data, dict):
+            break
+        else:
+            data = None
+        path.append(part)
+    return tuple(path)
+
+
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "server": ServerSettings,
+    "journal": JournalSettings,
+    "dedup": DedupSettings,
+    "console": ConsoleSettings,
+    "sources": SourceSettings,
+    "destinations": DestinationSettings,
+}
+
+
+def _suggestion(key: str, parents: tuple[str | int, ...]) -> str:
+    model: type[BaseModel] = Settings
+    if parents:
+        model = _SECTIONS.get(str(parents[0]), Settings)
+        if parents[-1] == "delivery":
+            model = DeliverySettings
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
+    near = difflib.get_close_matches(key, known, 1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(known)}"
+
+
+def _contradictions(settings: Settings) -> Iterator[ConfigError]:
+    for name, destination in settings.destinations.items():
+        for i, source in enumerate(destination.sources or []):
+            if source not in settings.sources:
+                near = difflib.get_close_matches(source, list(settings.sources), 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                path = ("destinations", name, "sources", i)
+                yield ConfigError(f"no source is named {source!r}{hint}", settings.locate(*path))
+    seen: dict[str, str] = {}
+    for name, settings_of in settings.sources.items():
+        if settings_of.write_key is None:
+            continue
+        key = settings_of.write_key.get_secret_value()
+        if key in seen:
+            path = ("sources", name, "write_key")
+            yield ConfigError(
+                f"same write_key as source {seen[key]!r}; each needs its own", settings.locate(*path)
+            )
+        seen[key] = name

@@ -1,0 +1,131 @@
+"""
+Every log event and every metric, named and described once.
+
+Log with ``log(Log.EVENT_REFUSED, source=…)``: structlog underneath, JSON lines when standard error is no
+terminal and readable text when it is. Nothing here takes an event's body, a person's data or a secret.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from enum import Enum
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+
+class Log(Enum):
+    """What the gateway logs: name, level, and what it means to the operator."""
+
+    GATEWAY_STARTED = ("gateway.started", "info", "Listening; sources, destinations and mapping versions.")
+    GATEWAY_READY = ("gateway.ready", "info", "Every cursor is stored; `/readyz` says yes.")
+    GATEWAY_DRAINING = ("gateway.draining", "info", "Stopping: no new events, requests in flight finish.")
+    GATEWAY_STOPPED = ("gateway.stopped", "info", "Everything settled is durable; the journal is closed.")
+    SETTINGS_RELOADED = ("settings.reloaded", "info", "A changed file took effect between two batches.")
+    SETTINGS_REFUSED = ("settings.refused", "error", "A changed file is wrong; the old one stays in force.")
+    REQUEST_REFUSED = ("request.refused", "warning", "A whole request was answered 4xx; nothing was kept.")
+    REQUEST_FAILED = ("request.failed", "error", "A fault of ours while answering; the sender will retry.")
+    EVENT_REFUSED = ("event.refused", "warning", "One event is invalid; it stands in the quarantine.")
+    EVENT_DUPLICATE = ("event.duplicate", "debug", "A messageId seen within the window; dropped.")
+    JOURNAL_REFUSING = ("journal.refusing", "error", "The journal cannot take events: answering 503.")
+    JOURNAL_RECOVERED = ("journal.recovered", "info", "The journal takes events again.")
+    JOURNAL_WAITING = ("journal.waiting", "warning", "Another gateway holds the journal; waiting for it.")
+    JOURNAL_RETAINED = ("journal.retained", "info", "Events past retention and every cursor were deleted.")
+    DELIVERY_ATTEMPTED = ("delivery.attempted", "info", "One request to a vendor and what came of it.")
+    DELIVERY_DEAD_LETTER = ("delivery.dead_letter", "error", "A vendor refused a payload for good.")
+    DELIVERY_SUPPRESSED = ("delivery.suppressed", "debug", "The guard held back a second copy of an action.")
+    DELIVERY_SPLIT = (
+        "delivery.split",
+        "warning",
+        "A batch was refused; it is halved to find the guilty one.",
+    )
+    DELIVERY_SET_ASIDE = ("delivery.set_aside", "warning", "A visitor's payload keeps failing; others go on.")
+    DELIVERY_UNSETTLED = ("delivery.unsettled", "error", "A sent batch cannot be noted yet; trying again.")
+    DELIVERY_FAULT = ("delivery.fault", "error", "A bug of ours with one payload; it is a dead letter.")
+    DESTINATION_DOWN = ("destination.down", "warning", "The breaker opened: one probe at a time.")
+    DESTINATION_UP = ("destination.up", "info", "The destination answers again.")
+    DESTINATION_HALTED = (
+        "destination.halted",
+        "error",
+        "A key or setting is wrong; events are kept, we probe.",
+    )
+    DESTINATION_RESUMED = ("destination.resumed", "info", "A halted destination takes events again.")
+    COMMAND_DONE = ("command.done", "info", "A command line's request was carried out.")
+
+    def __init__(self, event: str, level: str, meaning: str) -> None:
+        self.event = event
+        self.level = level
+        self.meaning = meaning
+
+
+def configure(*, level: str = "info", pretty: bool | None = None) -> None:
+    """Set up logging to standard error; `pretty` defaults to whether that is a terminal."""
+    pretty = sys.stderr.isatty() if pretty is None else pretty
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def log(what: Log, **fields: Any) -> None:
+    """Write one log event; `fields` are scalars that name things, never bodies or secrets."""
+    getattr(structlog.get_logger(), what.level)(what.event, **fields)
+
+
+class Metrics:
+    """The gateway's metrics, on a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=self.registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(name, text, labels, registry=self.registry)
+
+        def histogram(name: str, text: str, *labels: str) -> Histogram:
+            return Histogram(name, text, labels, registry=self.registry, buckets=_SECONDS)
+
+        self.accepted = counter("crossdock_events_accepted", "Events stored.", "source")
+        self.duplicates = counter("crossdock_events_duplicate", "Copies dropped at the door.", "source")
+        self.refused = counter("crossdock_events_refused", "Events quarantined.", "source", "code")
+        self.requests_refused = counter("crossdock_requests_refused", "Requests answered 4xx or 5xx.", "code")
+        self.accept_seconds = histogram("crossdock_accept_seconds", "From request to durable answer.")
+        self.payloads = counter("crossdock_payloads", "Payloads settled.", "destination", "action", "outcome")
+        self.skipped = counter(
+            "crossdock_events_skipped", "Events without a payload.", "destination", "reason"
+        )
+        self.dropped_fields = counter(
+            "crossdock_dropped_fields", "Optional fields left out as invalid.", "destination", "field"
+        )
+        self.attempts = counter("crossdock_attempts", "Requests to vendors.", "destination", "outcome")
+        self.attempt_seconds = histogram("crossdock_attempt_seconds", "A request to a vendor.", "destination")
+        self.delivery_seconds = histogram(
+            "crossdock_delivery_seconds", "From accepted to delivered.", "destination"
+        )
+        self.lag = gauge("crossdock_lag_events", "Events that wait.", "destination")
+        self.halted = gauge("crossdock_destination_halted", "1 while halted.", "destination")
+        self.down = gauge("crossdock_destination_down", "1 while the breaker is open.", "destination")
+        self.dead_letters = gauge("crossdock_dead_letters", "Dead letters that stand.", "destination")
+        self.set_aside = gauge("crossdock_set_aside", "Events set aside.", "destination")
+        self.quarantined = gauge("crossdock_quarantined", "Events in the quarantine.")
+        self.journal_bytes = gauge("crossdock_journal_bytes", "Size of the journal.")
+        self.reload_failures = counter("crossdock_reload_failures", "Changed files refused.")
+
+    def render(self) -> bytes:
+        """Give the Prometheus text format."""
+        return generate_latest(self.registry)
+
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400)
