@@ -1,0 +1,1 @@
+"""Delivery: one sequential loop per lane, from the journal to the vendor."""
