@@ -1,0 +1,76 @@
+"""``crossdock init``: a commented settings file, and beside it a `.env` with fresh keys."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from crossdock.cli.environment import FILE, parse
+from crossdock.cli.terminal import console
+from crossdock.errors import ConfigError
+from crossdock.settings import DEFAULT_PATH
+
+_KEYS = {
+    "WEB_WRITE_KEY": "what your site's Segment library is given as its write key; not a secret to browsers",
+    "SEGMENT_WEBHOOK_SECRET": "the shared secret of Segment's webhook destination",
+    "CROSSDOCK_TOKEN": "opens the console at /console",
+}
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path), default=DEFAULT_PATH)
+def command(path: Path) -> None:
+    """
+    Write a commented settings file with fresh keys to PATH (crossdock.yaml).
+
+    PATH may be a folder. Keys and secrets go into a file .env beside it that only you can read; nothing that
+    exists is overwritten.
+    """
+    path = path / DEFAULT_PATH if path.is_dir() else path
+    env = path.parent / FILE
+    if path.exists():
+        raise ConfigError(f"{path} exists already; move it away, or name another file: crossdock init PATH")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    keys = _write_keys(env)
+    path.write_text(starter(), "utf-8")
+    _next_steps(path, env, keys)
+
+
+def starter() -> str:
+    """Give the text of the settings file that `init` writes."""
+    return resources.files("crossdock.cli").joinpath("starter.yaml").read_text("utf-8")
+
+
+def _write_keys(env: Path) -> dict[str, str]:
+    """Add the keys that are missing to the `.env`; only its owner can read it. Gives the values in force."""
+    there = dict(parse(env.read_text("utf-8"), str(env))) if env.exists() else {}
+    fresh = {name: secrets.token_urlsafe(24) for name in _KEYS if name not in there}
+    lines = [f"# {_KEYS[name]}\n{name}={value}\n" for name, value in fresh.items()]
+    if "TOPSORT_API_KEY" not in there:
+        lines.append("# Topsort: Settings > API Integration; uncomment and fill in\n# TOPSORT_API_KEY=\n")
+    descriptor = os.open(env, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write("\n".join(lines))
+    return {**there, **fresh}
+
+
+def _next_steps(path: Path, env: Path, keys: dict[str, str]) -> None:
+    serve = "crossdock serve" if path == DEFAULT_PATH else f"crossdock serve --config {path}"
+    out = console()
+    out.print(f"Wrote {path} (settings, every one explained) and {env} (keys; keep it to yourself).\n")
+    out.print("Next:", style="bold")
+    out.print(f"  1. Put your Topsort key into {env} and set `enabled: true` under destinations.topsort.")
+    out.print(f"  2. {serve}\n")
+    out.print("Then send events, either way or both:", style="bold")
+    out.print("  A Segment library (JavaScript, Node, Python, …)")
+    out.print("      host       http://127.0.0.1:8080", soft_wrap=True)
+    out.print(f"      write key  {keys['WEB_WRITE_KEY']}", soft_wrap=True)
+    out.print("  Segment itself: Connections > Destinations > Webhooks (Actions)")
+    out.print("      URL            https://<your host>/webhook/segment", soft_wrap=True)
+    out.print(f"      shared secret  SEGMENT_WEBHOOK_SECRET in {env}", soft_wrap=True)
+    out.print(f"\nThe console's token is CROSSDOCK_TOKEN in {env}.")
