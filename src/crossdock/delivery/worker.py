@@ -53,7 +53,7 @@ class LaneWorker:
         """So many payloads at the front hold at least one that made its batch fail."""
         self._cap_bytes: int | None = None
         self._failures = 0
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[float] | None = None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def reroute(self, route: Route) -> None:

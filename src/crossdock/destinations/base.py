@@ -164,6 +164,8 @@ class Destination(BaseModel):
     limits: ClassVar[Limits]
     actions: ClassVar[tuple[str, ...]]
     """The actions a preset of this vendor may name."""
+    segment_names: ClassVar[tuple[str, ...]] = ()
+    """What Segment's catalogue calls the vendor: the names an integrations object may use."""
     order_all: ClassVar[bool] = False
     """True: one lane over the whole journal instead of one a shard."""
     requests_per_second: ClassVar[float] = 20.0

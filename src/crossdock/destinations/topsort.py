@@ -2,7 +2,7 @@
 Topsort Events API v2: promoted-product impressions, clicks, purchases and page views.
 
 Sources, both read 2026-11-22: Topsort OpenAPI ``topsort-api-v2.yml`` (github.com/Topsort/openapi), called
-*OpenAPI* below; https://docs.topsort.com/reference/errors and ``/ad-server/events/events-api``, called *docs*.
+*OpenAPI* below; docs.topsort.com/reference/errors and ``/ad-server/events/events-api``, called *docs*.
 The old ``/events`` endpoint is never used: its prices are integer cents.
 """
 
@@ -351,12 +351,15 @@ def _unknown(payload: Any, valid: Any, prefix: str = "") -> dict[str, None]:
     return names
 
 
-def _culprit(payload: Any, loc: tuple[int | str, ...], fault: str) -> tuple[int | str, ...]:
+def _culprit(payload: Any, loc: tuple[Any, ...], fault: str) -> tuple[int | str, ...]:
     """Find the smallest part that can go: the field itself, or the object that cannot do without it."""
-    path: list[int | str] = []
+    path: list[Any] = []
     for key in loc:
         # A location also names union members, which are no keys of the payload.
-        if (isinstance(payload, dict) and key in payload) or (isinstance(payload, list) and type(key) is int):
+        inside = (
+            key in payload if isinstance(payload, dict) else isinstance(payload, list) and type(key) is int
+        )
+        if inside:
             path.append(key)
             payload = payload[key]
     if not path:

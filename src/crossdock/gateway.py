@@ -1,0 +1,202 @@
+"""
+The gateway: builds the object graph from settings, and starts and stops it in order.
+
+Up: journal and its lock, cursors, lanes, the door. Down: the door refuses, requests in flight finish and
+are settled, the lanes end, the listener closes, the journal closes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+from aiohttp import web
+
+from crossdock import settings as settings_module
+from crossdock.assembly import assemble, mapping_paths
+from crossdock.delivery.lanes import Lanes
+from crossdock.delivery.plan import Route
+from crossdock.errors import ConfigError
+from crossdock.housekeeping import Housekeeping
+from crossdock.ingest import Door, make_app
+from crossdock.journal import open_journal
+from crossdock.journal.base import Journal
+from crossdock.reload import watch
+from crossdock.settings import Settings
+from crossdock.telemetry import Log, Metrics, log
+
+
+class Gateway:
+    """One running gateway."""
+
+    def __init__(
+        self, settings: Settings, routes: dict[str, Route], journal: Journal, config_path: Path | None
+    ) -> None:
+        self.settings = settings
+        self.routes = routes
+        self.journal = journal
+        self.metrics = Metrics()
+        self.settings_fault: str | None = None
+        """Why the last changed file was refused, while the old one stays in force."""
+        self._config_path = config_path
+        self._lanes = Lanes(journal, self.metrics)
+        self._door = Door.from_settings(settings, journal, self.metrics)
+        self._housekeeping = Housekeeping(journal, self._lanes, self._door, self.metrics)
+        self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
+        self._ready = False
+
+    @classmethod
+    async def open(cls, settings: Settings, *, config_path: Path | None = None) -> Gateway:
+        """
+        Open the journal and store every destination's cursors; nothing listens or runs yet.
+
+        Raises:
+            ConfigErrors: A vendor setting or a mapping file is wrong.
+            JournalError: The journal cannot be opened.
+        """
+        routes = assemble(settings, beside=config_path.parent if config_path else None)
+        journal = await open_journal(
+            settings.journal.url,
+            shards=settings.journal.shards,
+            retention=settings.journal.retention,
+            max_size_bytes=settings.journal.max_size,
+            dedup_window=settings.dedup.window,
+        )
+        gateway = cls(settings, routes, journal, config_path)
+        try:
+            await gateway._lanes.open(routes.values())
+        except BaseException:
+            await gateway._lanes.stop(0)
+            await journal.close()
+            raise
+        return gateway
+
+    @property
+    def url(self) -> str:
+        """The base URL it listens on."""
+        if self._runner is None or not self._runner.addresses:
+            raise RuntimeError("the gateway does not listen yet")
+        host, port = self._runner.addresses[0][:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def start(self) -> None:
+        """Start the lanes and listen."""
+        app = make_app(self._door)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics_page)
+        self._lanes.start()
+        self._housekeeping.start()
+        server = self.settings.server
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+        await self._runner.setup()
+        self._site = web.TCPSite(self._runner, server.host, server.port, backlog=1024)
+        await self._site.start()
+        self._ready = True
+        log(
+            Log.GATEWAY_READY,
+            url=self.url,
+            sources=sorted(self.settings.sources),
+            destinations={name: route.mapping.version for name, route in self.routes.items()},
+        )
+
+    async def stop(self) -> None:
+        """Stop gracefully; what is not settled within the grace is sent again after the next start."""
+        log(Log.GATEWAY_DRAINING)
+        self._door.draining = True
+        await self._housekeeping.stop()
+        await self._lanes.stop(self.settings.server.shutdown_grace.total_seconds())
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.journal.close()
+        log(Log.GATEWAY_STOPPED)
+
+    async def settled(self) -> bool:
+        """Whether nothing is owed: every lane is at the head, and nothing is set aside."""
+        status = await self.journal.status()
+        lanes = set(self._lanes.lanes())
+        waiting = sum(lag for lane, lag in status.lags.items() if lane in lanes)
+        return waiting == 0 and not any(status.asides.get(name) for name in self.routes)
+
+    async def reload(self) -> None:
+        """Read the files again; a good change takes effect between two batches, a bad one is refused."""
+        if self._config_path is None:
+            return
+        try:
+            settings = settings_module.load(self._config_path)
+            routes = assemble(settings, beside=self._config_path.parent)
+        except ConfigError as error:
+            self.settings_fault = str(error)
+            self.metrics.reload_failures.inc()
+            log(Log.SETTINGS_REFUSED, reason=str(error))
+            return
+        fixed = [
+            part for part in ("server", "journal") if getattr(settings, part) != getattr(self.settings, part)
+        ]
+        self.settings_fault = (
+            f"{' and '.join(fixed)}: changed, takes effect at the next start" if fixed else None
+        )
+        # New cursors are stored before the door feeds what is new.
+        await self._lanes.reroute(routes)
+        self.settings, self.routes = settings, routes
+        self._door.replace_sources(settings)
+        log(
+            Log.SETTINGS_RELOADED,
+            destinations={name: route.mapping.version for name, route in routes.items()},
+            waits_for_restart=fixed,
+        )
+
+    def watched(self) -> list[Path]:
+        """List the files whose change reloads."""
+        if self._config_path is None:
+            return []
+        return [self._config_path, *mapping_paths(self.settings, beside=self._config_path.parent)]
+
+    async def _healthz(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _: web.Request) -> web.Response:
+        draining = self._door.draining
+        ready = self._ready and not draining
+        return web.json_response(
+            {
+                "status": "ready" if ready else "draining" if draining else "starting",
+                "settings": self.settings_fault or "in force",
+                "destinations": {
+                    name: {"state": health.state, "mapping": health.mapping_version}
+                    for name, health in self._lanes.health().items()
+                },
+            },
+            status=200 if ready else 503,
+        )
+
+    async def _metrics_page(self, _: web.Request) -> web.Response:
+        body = self.metrics.render()
+        return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def serve(config_path: Path, role: str = "all") -> None:
+    """
+    Run a gateway until SIGTERM or SIGINT; SIGHUP, and a changed file, reload.
+
+    Raises:
+        ConfigError: The settings or a mapping are wrong: nothing was started.
+        JournalError: The journal cannot be opened.
+    """
+    if role != "all":
+        raise ConfigError(f"role {role!r} needs a journal that several gateways share; use --role all")
+    gateway = await Gateway.open(settings_module.load(config_path), config_path=config_path)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    watching = asyncio.create_task(watch(gateway.reload, gateway.watched))
+    try:
+        await gateway.start()
+        await stopped.wait()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await gateway.stop()
