@@ -26,6 +26,9 @@ from crossdock.reload import watch
 from crossdock.settings import Settings
 from crossdock.telemetry import Log, Metrics, log
 
+_FIXED = ("server", "journal", "dedup")
+"""The sections that take effect only at a start."""
+
 
 class Gateway:
     """One running gateway."""
@@ -132,12 +135,8 @@ class Gateway:
             self.metrics.reload_failures.inc()
             log(Log.SETTINGS_REFUSED, reason=str(error))
             return
-        fixed = [
-            part for part in ("server", "journal") if getattr(settings, part) != getattr(self.settings, part)
-        ]
-        self.settings_fault = (
-            f"{' and '.join(fixed)}: changed, takes effect at the next start" if fixed else None
-        )
+        fixed = [part for part in _FIXED if getattr(settings, part) != getattr(self.settings, part)]
+        self.settings_fault = f"changed {' and '.join(fixed)}: restart to put in force" if fixed else None
         # New cursors are stored before the door feeds what is new.
         await self._lanes.reroute(routes)
         self.settings, self.routes = settings, routes

@@ -17,7 +17,7 @@ import orjson
 
 from crossdock.destinations.base import Destination, Payload, Prepared, Skipped
 from crossdock.errors import MappingFailed
-from crossdock.event import integrations_allow
+from crossdock.event import integrations_verdict
 from crossdock.journal.base import Claim, Owner, Stored
 from crossdock.mapping.preset import CompiledMapping, CompiledPreset, Mapped
 from crossdock.visitors import visitor_facts
@@ -104,7 +104,7 @@ def plan(route: Route, stored: Stored) -> Plan:
 def _held_back(route: Route, stored: Stored) -> str | None:
     if stored.source not in route.feeds:
         return "source"
-    if not integrations_allow(stored.document, route.segment_names):
+    if integrations_verdict(stored.document, route.segment_names) is not None:
         return "integrations"
     if route.consent and not route.consent <= _granted(stored.document):
         return "consent"
