@@ -48,7 +48,9 @@ class ServerSettings(_Section):
     """Where the gateway listens."""
 
     host: str = "127.0.0.1"
+    """The address to listen on; ``0.0.0.0`` to be reached from other machines."""
     port: int = Field(default=8080, ge=0, le=65535)
+    """The port; 0 takes a free one."""
     trusted_proxies: list[IPv4Network | IPv6Network] = []
     """Proxies whose ``X-Forwarded-For`` is believed."""
     shutdown_grace: Duration = timedelta(seconds=20)
@@ -59,21 +61,27 @@ class JournalSettings(_Section):
     """Where accepted events are kept. These do not reload."""
 
     url: str = "sqlite:///./data/crossdock.db"
+    """``sqlite:///`` and a path: ``./`` starts where `serve` was started, ``sqlite:////`` at the root."""
     retention: Duration = timedelta(days=7)
+    """How long events are kept; what a destination still waits for is never deleted."""
     max_size: Size = 20 * 1024**3
+    """How large the journal may grow; beyond it senders are answered 503 and try again."""
     shards: int = Field(default=8, ge=1, le=256)
+    """Slices by visitor, each delivered in order; fixed once the journal is made."""
 
 
 class DedupSettings(_Section):
     """The guard at the door."""
 
     window: Duration = timedelta(days=7)
+    """How long a `messageId` is remembered: a second event with it is dropped."""
 
 
 class SourceSettings(_Section):
     """Who sends, and its credential."""
 
     write_key: SecretStr | None = None
+    """The write key that Segment libraries are given."""
     allowed_origins: list[str] | None = None
     """Browser origins that may send; no list: any."""
     webhook_secret: SecretStr | None = None
@@ -99,16 +107,22 @@ class DeliverySettings(_Section):
     """How requests to one destination are made; what is not given is the vendor's own."""
 
     batch_events: int | None = Field(default=None, ge=1)
+    """Payloads in one request, at most; never above the vendor's own limit."""
     batch_wait: Duration = timedelta(milliseconds=200)
+    """How long a batch may wait to become fuller."""
     requests_per_second: float | None = Field(default=None, gt=0)
+    """How many requests may be made, spread evenly over the second."""
     timeout: Duration = timedelta(seconds=10)
+    """How long an answer may take; after that the request is made again."""
 
 
 class DestinationSettings(_Section):
     """One vendor account."""
 
     vendor: str
+    """Which vendor it is; may be left out where the name is the vendor's."""
     enabled: bool = True
+    """False: nothing is sent, and nothing is kept back for it."""
     sources: list[str] | None = None
     """The sources that feed it; no list: all."""
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)
@@ -120,13 +134,16 @@ class DestinationSettings(_Section):
     start: Duration | Literal["now"] = Field(default="now", alias="from")
     """Where a new destination starts: ``now``, or so long ago."""
     consent: list[str] = []
+    """Consent categories an event must grant before it is sent here."""
     delivery: DeliverySettings = DeliverySettings()
+    """How requests are made."""
 
 
 class ConsoleSettings(_Section):
     """The operator's page and API; without a token they stay closed."""
 
     token: SecretStr | None = None
+    """What opens them."""
 
 
 class Settings(_Section):
@@ -136,7 +153,9 @@ class Settings(_Section):
     journal: JournalSettings = JournalSettings()
     dedup: DedupSettings = DedupSettings()
     sources: dict[Name, SourceSettings] = {}
+    """Sources by name; a webhook's URL holds the name."""
     destinations: dict[Name, DestinationSettings] = {}
+    """Destinations by a name of your choice; there may be none."""
     console: ConsoleSettings = ConsoleSettings()
 
     _document: document.Document | None = PrivateAttr(default=None)
