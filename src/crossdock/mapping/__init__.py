@@ -1,0 +1,29 @@
+"""
+The mapping language: which events a preset takes (FQL), and what payload it makes of one.
+
+``compile_subscription`` and ``compile_mapping`` are what the gateway itself uses; both are pure, compile once
+into plain Python, and raise `crossdock.errors.MappingError`.
+"""
+
+from __future__ import annotations
+
+from crossdock.mapping.compiled import CompiledMapping, CompiledPreset, Mapped, compile_file
+from crossdock.mapping.compiler import MappingErrors, compile_mapping
+from crossdock.mapping.preset import MappingFile, Preset, load_mapping, mapping_schema, shipped_mapping_path
+from crossdock.mapping.subscription import compile_subscription, warnings
+
+__all__ = [
+    "CompiledMapping",
+    "CompiledPreset",
+    "Mapped",
+    "MappingErrors",
+    "MappingFile",
+    "Preset",
+    "compile_file",
+    "compile_mapping",
+    "compile_subscription",
+    "load_mapping",
+    "mapping_schema",
+    "shipped_mapping_path",
+    "warnings",
+]
