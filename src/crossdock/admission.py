@@ -46,7 +46,9 @@ class Reception:
     ip: str | None = None
     """The sender's address, where it is known and IPv4."""
     webhook: bool = False
-    """Segment's Webhook destination sent it: its clock correction stands, and deletions are allowed."""
+    """Segment's Webhook destination sent it: its clock correction stands."""
+    signed: bool = False
+    """It carried the webhook's signature: deletions count."""
 
     received_text: str = field(init=False)
 
@@ -187,10 +189,8 @@ def _required(document: dict[str, Any], how: Reception, *keys: str) -> None:
 
 
 def _delete(document: dict[str, Any], how: Reception) -> None:
-    if not how.webhook:
-        raise InvalidEvent(
-            "a delete event counts only from a Segment webhook; use `crossdock forget`", "delete_not_allowed"
-        )
+    if not how.signed:
+        raise InvalidEvent("a delete event counts only from a signed webhook", "delete_not_allowed")
     _required(document, how, "userId")
 
 
