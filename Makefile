@@ -6,13 +6,14 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 NODE   := tests/acceptance/clients/node_modules/.ready
 
-.PHONY: help setup demo test lint bench machine clean
+.PHONY: help setup demo test lint docs bench machine clean
 
 help:
 	@echo "make setup   the environment, in $(VENV)"
 	@echo "make demo    gateway, vendor simulators and a shopper's story; no account needed"
 	@echo "make test    every test; as root also installs the browser and the servers they use"
 	@echo "make lint    what must hold before a commit"
+	@echo "make docs    draw the reference tables in docs/ from the code"
 	@echo "make bench   speed and memory, as ratios measured in one run"
 
 setup: $(READY)
@@ -56,6 +57,10 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/codespell
+
+# The tables in docs/ that are drawn from the code; a test fails while they are old.
+docs: setup
+	$(BIN)/python -m tests.house.reference
 
 bench: setup
 	$(BIN)/python -m bench

@@ -122,7 +122,7 @@ class DestinationSettings(_Section):
     vendor: str
     """Which vendor it is; may be left out where the name is the vendor's."""
     enabled: bool = True
-    """False: nothing is sent, and nothing is kept back for it."""
+    """False: nothing is sent, and events do not outlive `retention` for its sake."""
     sources: list[str] | None = None
     """The sources that feed it; no list: all."""
     settings: dict[str, Any] = Field(default_factory=dict, repr=False)

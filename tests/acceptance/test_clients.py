@@ -45,15 +45,15 @@ async def assert_one_of_each(topsort: RecordingTopsort, name: str) -> None:
         {"productId": "p-2", "unitPrice": 20.0, "quantity": 1},
     ]
     visitors = {event["opaqueUserId"] for event in (impression, clicked, purchase)}
-    assert len(visitors) == 1, "all three name the same visitor"
-    assert topsort.violations == []
-    assert topsort.duplicates.total() == 0
+    assert 1 == len(visitors), "all three name the same visitor"
+    assert [] == topsort.violations
+    assert 0 == topsort.duplicates.total()
 
 
 async def test_python(gateway: Gateway, topsort: RecordingTopsort) -> None:
     """Segment's Python library delivers a shopper's story, each action once."""
     code, output = await run(sys.executable, str(CLIENTS / "shopper.py"), gateway.url, WRITE_KEY)
-    assert (code, output) == (0, "")
+    assert (0, "") == (code, output)
     await assert_one_of_each(topsort, "python")
     assert {"anon-python"} == {event["opaqueUserId"] for event in topsort.received()}
 
@@ -61,7 +61,7 @@ async def test_python(gateway: Gateway, topsort: RecordingTopsort) -> None:
 async def test_node(gateway: Gateway, topsort: RecordingTopsort) -> None:
     """Segment's Node library delivers a shopper's story, each action once."""
     code, output = await run(node(), str(CLIENTS / "shopper.mjs"), gateway.url, WRITE_KEY)
-    assert (code, output) == (0, "")
+    assert (0, "") == (code, output)
     await assert_one_of_each(topsort, "node")
     assert {"anon-node"} == {event["opaqueUserId"] for event in topsort.received()}
 
@@ -121,10 +121,10 @@ async def test_browser(
     await page.goto(f"{shop}?gateway={gateway.url}&key={WRITE_KEY}&strategy={strategy}")
     assert await page.evaluate("window.shopped")
     if strategy == "batching":
-        assert len(topsort.received()) == 0, "the library still holds everything"
+        assert 0 == len(topsort.received()), "the library still holds everything"
         await page.goto(shop.replace("/shop.html", "/elsewhere.html"))
     await assert_one_of_each(topsort, "browser")
     await page.close()
     no_icon = [fault for fault in faults if "favicon" not in fault]
-    assert [fault for fault in no_icon if "404" not in fault] == []
+    assert [] == [fault for fault in no_icon if "404" not in fault]
     assert ("GET", f"{gateway.url}/v1/projects/{WRITE_KEY}/settings") in asked

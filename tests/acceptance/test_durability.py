@@ -73,14 +73,14 @@ async def test_ten_kills_under_load(gateway: Gateway, topsort: RecordingTopsort,
     assert accepted == client.accepted
     await until(lambda: topsort.count("clicks") >= len(accepted), "every accepted click", 60)
     assert accepted == set(topsort.ids("clicks"))
-    assert topsort.violations == []
+    assert [] == topsort.violations
 
     by_visitor: dict[str, list[str]] = defaultdict(list)
     for event in topsort.received("clicks"):
         by_visitor[event["opaqueUserId"]].append(event["id"])
     assert {shopper.name: shopper.sent for shopper in shoppers} == by_visitor, "order per visitor"
 
-    assert unaccounted(topsort.arrived, kills) == []
+    assert [] == unaccounted(topsort.arrived, kills)
     bound = sum(len(in_flight(topsort.arrived, kill)) for kill in kills)
     assert topsort.duplicates.total() <= bound
 
@@ -92,7 +92,7 @@ async def test_nothing_is_doubled_without_a_kill(
     batches = [[click(f"m-{b}-{i}", f"visitor-{i}") for i in range(20)] for b in range(10)]
     for batch in batches:
         await client.insist(batch)
-    assert await gateway.stop() == 0
+    assert 0 == await gateway.stop()
     await gateway.start()
     for batch in batches:
         await client.insist(batch)
@@ -100,8 +100,8 @@ async def test_nothing_is_doubled_without_a_kill(
     last = click("last", "visitor-0")
     await client.insist([last])
     await until(lambda: "last" in topsort.ids("clicks"), "the last click")
-    assert topsort.count("clicks") == 201
-    assert topsort.duplicates.total() == 0
+    assert 201 == topsort.count("clicks")
+    assert 0 == topsort.duplicates.total()
 
 
 async def test_one_order_reported_twice(gateway: Gateway, topsort: RecordingTopsort, client: Sender) -> None:
@@ -123,7 +123,7 @@ async def test_one_order_reported_twice(gateway: Gateway, topsort: RecordingTops
     await until(lambda: topsort.count("purchases") >= len(orders), "a purchase for each order")
     bought = Counter(id_.rpartition("-")[0] for id_ in topsort.ids("purchases"))
     assert dict.fromkeys(orders, 1) == bought
-    assert unaccounted(topsort.arrived, kills) == []
+    assert [] == unaccounted(topsort.arrived, kills)
 
 
 async def test_an_outage_under_load(gateway: Gateway, topsort: RecordingTopsort) -> None:
@@ -139,7 +139,7 @@ async def test_an_outage_under_load(gateway: Gateway, topsort: RecordingTopsort)
         topsort.switches.down = False
         await until(lambda: topsort.count("clicks") == len(client.accepted), "everything", 60)
     assert client.accepted == set(topsort.ids("clicks"))
-    assert topsort.duplicates.total() == 0
+    assert 0 == topsort.duplicates.total()
     assert _by_visitor(topsort.received("clicks")) == {
         visitor: sorted(ids) for visitor, ids in _by_visitor(topsort.received("clicks")).items()
     }

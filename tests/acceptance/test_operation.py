@@ -33,22 +33,22 @@ async def test_a_full_disk(gateway: Gateway, topsort: RecordingTopsort, client: 
             if answer.status == 200:
                 client.accepted.add(f"during-{n}")
             else:
-                assert answer.status == 503, await answer.text()
+                assert 503 == answer.status, await answer.text()
                 refused.append({**answer.headers, "body": await answer.text()})
         if len(refused) == 3:
             break
-    assert len(refused) == 3, "the limit was never met"
+    assert 3 == len(refused), "the limit was never met"
     assert all(int(answer["Retry-After"]) >= 1 for answer in refused)
     assert not any(orjson.loads(answer["body"])["success"] for answer in refused)
     assert gateway.logged("journal.refusing")
     async with client.session.get(f"{gateway.url}/healthz") as answer:
-        assert answer.status == 200, "a full disk is no reason to restart"
+        assert 200 == answer.status, "a full disk is no reason to restart"
 
     gateway.limit_files(-1)
     await client.insist([click("after", "visitor")])
     await until(lambda: topsort.count("clicks") == len(client.accepted), "everything accepted", 60)
     assert client.accepted == set(topsort.ids("clicks"))
-    assert topsort.violations == []
+    assert [] == topsort.violations
 
 
 def _big(message_id: str) -> dict[str, object]:
@@ -69,20 +69,20 @@ async def test_a_stop_finishes_what_is_in_flight(
     writer.write(head.encode() + body[:40])
     await writer.drain()
     async with client.session.get(f"{gateway.url}/readyz") as answer:
-        assert answer.status == 200  # and by now the half request has been read
+        assert 200 == answer.status  # and by now the half request has been read
     gateway.signal(signal.SIGTERM)
     await until(lambda: bool(gateway.logged("gateway.draining")), "the gateway to drain")
     writer.write(body[40:])
     answer_bytes = await asyncio.wait_for(reader.read(), 20)
     writer.close()
     assert answer_bytes.startswith(b"HTTP/1.1 200 "), answer_bytes[:200]
-    assert await gateway.stop() == 0
+    assert 0 == await gateway.stop()
     assert gateway.logged("gateway.stopped")
 
     topsort.switches.slow_ms = 0
     await gateway.start()
     await until(lambda: topsort.count("clicks") == 21, "all of them")
-    assert topsort.duplicates.total() == 0, "what was in flight was settled before the end"
+    assert 0 == topsort.duplicates.total(), "what was in flight was settled before the end"
 
 
 async def test_a_second_gateway_waits(gateway: Gateway, topsort: RecordingTopsort, client: Sender) -> None:
@@ -93,7 +93,7 @@ async def test_a_second_gateway_waits(gateway: Gateway, topsort: RecordingTopsor
     await second.spawn()
     try:
         await until(lambda: bool(second.logged("journal.waiting")), "the second to wait")
-        assert await gateway.stop() == 0
+        assert 0 == await gateway.stop()
         await until(lambda: bool(second.logged("gateway.ready")), "the second to take over")
         client.gateway = second
         await client.insist([click("m-1", "visitor")])

@@ -55,21 +55,21 @@ async def post(gateway: Gateway, body: bytes, signed: str) -> int:
 async def test_signed_body(gateway: Gateway, topsort: RecordingTopsort, form: str) -> None:
     """A body signed as Segment signs it is accepted and delivered, whatever its numbers and letters."""
     body, signed, clicks = BODIES[form]
-    assert await post(gateway, body, signature(signed)) == 200
+    assert 200 == await post(gateway, body, signature(signed))
     await until(lambda: topsort.count("clicks") == clicks, "the clicks")
     assert [f"m-{n + 1}" for n in range(clicks)] == topsort.ids("clicks")
     assert {"anon-é"} == {clicked["opaqueUserId"] for clicked in topsort.received("clicks")}
-    assert topsort.violations == []
+    assert [] == topsort.violations
 
 
 @pytest.mark.parametrize("form", BODIES)
 async def test_one_changed_byte(gateway: Gateway, topsort: RecordingTopsort, form: str) -> None:
     """One changed byte in what was signed, or in the signature, is 401 and nothing is kept."""
     body, signed, _ = BODIES[form]
-    assert await post(gateway, body.replace(b"1e2", b"1e3", 1), signature(signed)) == 401
+    assert 401 == await post(gateway, body.replace(b"1e2", b"1e3", 1), signature(signed))
     good = signature(signed)
     bad = ("0" if good[0] != "0" else "1") + good[1:]
-    assert await post(gateway, body, bad) == 401
+    assert 401 == await post(gateway, body, bad)
     status = await gateway.command("status")
-    assert status["journal"]["events"] == 0
-    assert topsort.received() == []
+    assert 0 == status["journal"]["events"]
+    assert [] == topsort.received()

@@ -204,6 +204,7 @@ class Topsort(Destination):
     api_key: SecretStr = Field(min_length=1)
     """A Marketplace API key (`TSE…`), from Settings > API Integration."""
     base_url: str = "https://api.topsort.com"
+    """Where the API is; a test or a proxy may stand elsewhere."""
     organic: Literal["entity", "drop"] = "entity"
     """What becomes of an impression or click without a bid id: send its entity, or drop it."""
     dsp_metadata: bool = True
