@@ -14,7 +14,7 @@ from crossdock import settings
 from crossdock.cli import terminal
 from crossdock.errors import CrossdockError
 from crossdock.journal import open_client
-from crossdock.journal.base import Command, Journal
+from crossdock.journal.base import Command, JournalReader
 
 _WAIT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.1
@@ -25,17 +25,17 @@ class NoSuchRow(CrossdockError):
 
 
 @asynccontextmanager
-async def journal_of(config: Path) -> AsyncIterator[Journal]:
+async def journal_of(config: Path) -> AsyncIterator[JournalReader]:
     """Open the journal that a settings file names, without taking it from a running gateway."""
     loaded = settings.load(config)
-    journal = await open_client(loaded.journal.url)
+    journal = await open_client(loaded.journal.url, max_size_bytes=loaded.journal.max_size)
     try:
         yield journal
     finally:
         await journal.close()
 
 
-async def ask(journal: Journal, command: Command, wait_seconds: float = _WAIT_SECONDS) -> str | None:
+async def ask(journal: JournalReader, command: Command, wait_seconds: float = _WAIT_SECONDS) -> str | None:
     """
     Leave a command for the running gateway and wait for its result.
 

@@ -13,7 +13,7 @@ import click
 from crossdock.cli import terminal
 from crossdock.cli.connection import NoSuchRow, ask, journal_of, report
 from crossdock.cli.options import config_option, json_option, run
-from crossdock.journal.base import Command, DeadLetter, Journal
+from crossdock.journal.base import Command, DeadLetter, JournalReader
 
 
 @click.group()
@@ -118,7 +118,7 @@ async def _get(config: Path, ids: tuple[int, ...]) -> list[DeadLetter]:
         return [await _one(journal, id_) for id_ in ids]
 
 
-async def _one(journal: Journal, id_: int) -> DeadLetter:
+async def _one(journal: JournalReader, id_: int) -> DeadLetter:
     letter = await journal.dead_letter(id_)
     if letter is None:
         raise NoSuchRow(f"no dead letter {id_}; `crossdock dead-letters list` shows those there are")

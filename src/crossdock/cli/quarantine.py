@@ -10,7 +10,7 @@ import click
 from crossdock.cli import terminal
 from crossdock.cli.connection import NoSuchRow, ask, journal_of, report
 from crossdock.cli.options import config_option, json_option, run
-from crossdock.journal.base import Command, Journal, Quarantined
+from crossdock.journal.base import Command, JournalReader, Quarantined
 
 
 @click.group()
@@ -78,7 +78,7 @@ async def _get(config: Path, ids: tuple[int, ...]) -> list[Quarantined]:
         return [await _one(journal, id_) for id_ in ids]
 
 
-async def _one(journal: Journal, id_: int) -> Quarantined:
+async def _one(journal: JournalReader, id_: int) -> Quarantined:
     row = await journal.quarantined_event(id_)
     if row is None:
         raise NoSuchRow(f"no quarantined event {id_}; `crossdock quarantine list` shows those there are")
