@@ -62,6 +62,7 @@ class Arrival:
     body: bytes
     """The document as JSON."""
     received_at: datetime
+    """When this gateway took it in: `dedup.window` and retention go by it, whatever the document says."""
 
 
 @dataclass(slots=True)
@@ -275,30 +276,15 @@ class JournalStatus:
     quarantined: int
 
 
-class Journal(Protocol):
-    """The durable log and the delivery state beside it; see the module's docstring."""
+class JournalReader(Protocol):
+    """What a command line may ask of a journal while a gateway runs on it."""
 
     @property
     def shards(self) -> int:
         """How many slices by visitor the journal was made with."""
 
-    async def append(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> list[Appended]:
-        """
-        Append events, and quarantine refused ones, in one write; one answer per arrival, in order.
-
-        Marks are decided in the same write: an id seen within `dedup.window` in the same scope is a
-        duplicate, also when both copies stand in this call.
-
-        Raises:
-            JournalFull: Disk or `max_size`; nothing of this call was stored.
-            JournalUnavailable: The store does not answer; nothing of this call counts as accepted.
-        """
-
     async def read(self, shard: int | None, start: int, limit: int) -> list[Stored]:
         """Read up to `limit` events from sequence `start` on, in order; does not wait."""
-
-    async def wait(self, shard: int | None, start: int) -> None:
-        """Return once an event of the shard may stand at `start` or later. An append wakes; nothing polls."""
 
     async def head(self) -> int:
         """Give a sequence above every event appended so far."""
@@ -308,21 +294,6 @@ class Journal(Protocol):
 
     async def find(self, message_id: str) -> list[Stored]:
         """Find events by `messageId`, one per scope at most, oldest first."""
-
-    async def open_lane(self, lane: Lane, start: int) -> Cursor:
-        """Give a lane's cursor, made at sequence `start` if it has none. Durable on return."""
-
-    async def settle(self, settled: Settled) -> None:
-        """Write what one lane settled, all in one write."""
-
-    async def claim(self, destination: str, claims: Sequence[Claim]) -> list[str | None]:
-        """
-        Take claims, durably: ``None`` where the payload may go, else the owner's message id.
-
-        Create-if-absent over `within`, measured between the events' own timestamps from the first sighting.
-        The owner passes again; another is suppressed and remembered in the claim. A claim whose owner was
-        refused with nobody to inherit goes to the next who asks.
-        """
 
     async def asides(self, destination: str, now: datetime, limit: int) -> list[Aside]:
         """List what is set aside and due: per visitor only its oldest row, so order holds."""
@@ -347,6 +318,58 @@ class Journal(Protocol):
     async def quarantined_event(self, id_: int) -> Quarantined | None:
         """Give one quarantined event."""
 
+    async def submit(self, command: Command) -> int:
+        """Leave a command for the running gateway; gives its id."""
+
+    async def command_result(self, id_: int) -> str | None:
+        """Give a command's result once it has one."""
+
+    async def requests(self, lane: Lane | None, sequence: int) -> list[SentRequest]:
+        """List the requests whose range holds `sequence`, oldest first."""
+
+    async def claims_of(self, destination: str, sequence: int) -> list[tuple[str, str, bool]]:
+        """List claims the event takes part in: key, owner's message id, whether the event is the owner."""
+
+    async def status(self) -> JournalStatus:
+        """Give the journal in numbers."""
+
+    async def close(self) -> None:
+        """Finish what was asked, then let go of the store."""
+
+
+class Journal(JournalReader, Protocol):
+    """The durable log and the delivery state beside it; see the module's docstring."""
+
+    async def append(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> list[Appended]:
+        """
+        Append events, and quarantine refused ones, in one write; one answer per arrival, in order.
+
+        Marks are decided in the same write: an id seen within `dedup.window` in the same scope is a
+        duplicate, also when both copies stand in this call.
+
+        Raises:
+            JournalFull: Disk or `max_size`; nothing of this call was stored.
+            JournalUnavailable: The store does not answer; nothing of this call counts as accepted.
+        """
+
+    async def wait(self, shard: int | None, start: int) -> None:
+        """Return once an event of the shard may stand at `start` or later. An append wakes; nothing polls."""
+
+    async def open_lane(self, lane: Lane, start: int) -> Cursor:
+        """Give a lane's cursor, made at sequence `start` if it has none. Durable on return."""
+
+    async def settle(self, settled: Settled) -> None:
+        """Write what one lane settled, all in one write."""
+
+    async def claim(self, destination: str, claims: Sequence[Claim]) -> list[str | None]:
+        """
+        Take claims, durably: ``None`` where the payload may go, else the owner's message id.
+
+        Create-if-absent over `within`, measured between the events' own timestamps from the first sighting.
+        The owner passes again; another is suppressed and remembered in the claim. A claim whose owner was
+        refused with nobody to inherit goes to the next who asks.
+        """
+
     async def replay_dead_letters(
         self, ids: Collection[int] | None, destination: str | None, *, force: bool = False
     ) -> int:
@@ -358,26 +381,14 @@ class Journal(Protocol):
     async def release_quarantined(self, ids: Collection[int]) -> int:
         """Drop quarantined events, as they were accepted after all."""
 
-    async def submit(self, command: Command) -> int:
-        """Leave a command for the running gateway; gives its id."""
-
     async def commands(self) -> list[Command]:
         """List commands not yet finished, oldest first."""
 
     async def finish(self, id_: int, result: str) -> None:
         """Note a command's result."""
 
-    async def command_result(self, id_: int) -> str | None:
-        """Give a command's result once it has one."""
-
     async def wait_commands(self) -> None:
         """Return when a command may have come in from another process."""
-
-    async def requests(self, lane: Lane | None, sequence: int) -> list[SentRequest]:
-        """List the requests whose range holds `sequence`, oldest first."""
-
-    async def claims_of(self, destination: str, sequence: int) -> list[tuple[str, str, bool]]:
-        """List claims the event takes part in: key, owner's message id, whether the event is the owner."""
 
     async def retain(self, lanes: Collection[Lane], now: datetime) -> int:
         """
@@ -385,12 +396,6 @@ class Journal(Protocol):
 
         Also drops expired marks, claims, request rows and quarantine. Works in small steps so appends go on.
         """
-
-    async def status(self) -> JournalStatus:
-        """Give the journal in numbers."""
-
-    async def close(self) -> None:
-        """Finish what was asked, then let go of the store."""
 
 
 def shard_of(visitor: str, shards: int) -> int:

@@ -1,0 +1,216 @@
+"""
+What the writer thread works on: the write connection, the marks and the running numbers.
+
+Appends that wait together are one piece of work here: marks first, then the events in few statements.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from crossdock.errors import JournalFull
+from crossdock.journal.base import Appended, Arrival, Refusal, Stored
+from crossdock.journal.checkpoint import WAL_BYTES_KEPT, Checkpoints
+from crossdock.journal.head import Head
+from crossdock.journal.marks import Marks, digest_of
+from crossdock.journal.quarantine import Quarantine
+from crossdock.journal.rows import counter
+from crossdock.journal.statements import run_many, statement
+from crossdock.journal.times import micros
+from crossdock.journal.writer import Hook, Operation
+
+_EVENT_COLUMNS: Final = 7
+_BUCKETS_A_SLICE: Final = 4
+"""Of a run's 64: some 8,000 marks, 15 ms of a run's flush between two commits."""
+
+
+class Append(NamedTuple):
+    """The argument of an append."""
+
+    arrivals: Sequence[Arrival]
+    refusals: Sequence[Refusal]
+
+
+class SqliteStore:
+    """The store; all of it belongs to the writer thread once that runs."""
+
+    def __init__(
+        self, db: sqlite3.Connection, path: Path, max_size_bytes: int, marks: Marks, hook: Hook
+    ) -> None:
+        self.db = db
+        self.marks = marks
+        self.quarantine = Quarantine(db, hook)
+        self._max_size_bytes = max_size_bytes
+        self._hook = hook
+        self._wal = path.with_name(path.name + "-wal")
+        self._checkpoints = Checkpoints(path, hook)
+        self._page_size = int(db.execute("PRAGMA page_size").fetchone()[0])
+        last = db.execute(statement("event_last")).fetchone()[0] or 0
+        self.next_sequence = 1 + max(last, counter(db, "sequence"))
+        self._next = self.next_sequence
+        self._scopes = {row[0] for row in db.execute(statement("scopes"))}
+        self._new_scopes: set[str] = set()
+        self._unchecked = max_size_bytes
+        self._room = 0
+        self._written = 0
+        self.head: Head | None = None
+        self.marks_wanted = False
+        """Whether retention waits for the marks in memory to be written."""
+
+    def run(self, operations: list[Operation]) -> None:
+        """Do operations within the transaction: all appends as one, then the rest."""
+        appends = [operation for operation in operations if operation.run is None]
+        if appends:
+            self._append(appends)
+        for operation in operations:
+            if operation.run is not None:
+                operation.committed = []
+                operation.result = operation.run(self.db)
+
+    def keep(self) -> None:
+        """Follow a commit."""
+        self.marks.keep()
+        self.quarantine.keep()
+        self._scopes |= self._new_scopes
+        self._new_scopes = set()
+        self.next_sequence = self._next
+        self._checkpoints.wrote(self._written)
+        self._unchecked += self._written
+        self._written = 0
+
+    def undo(self) -> None:
+        """Follow a rollback."""
+        self.marks.undo()
+        self.quarantine.undo()
+        self._new_scopes = set()
+        self._next = self.next_sequence
+        self._written = 0
+        self._unchecked = self._max_size_bytes
+
+    def _append(self, operations: list[Operation]) -> None:
+        if self._is_full():
+            full = JournalFull(
+                f"the journal has reached max_size ({self._max_size_bytes:,} bytes): "
+                "raise journal.max_size, or let the destinations catch up"
+            )
+            for operation in operations:
+                operation.error = full
+            return
+        counts: Counter[str] = Counter()
+        values: list[Any] = []
+        events: list[Stored] = []
+        sizes: list[int] = []
+        for operation in operations:
+            append: Append = operation.argument
+            operation.result = self._decide(append.arrivals, values, events, sizes, counts)
+            if append.refusals:
+                self.quarantine.add(append.refusals)
+                counts.update(f"source/{refusal.source}/refused" for refusal in append.refusals)
+        run_many(self.db, "event_insert", values, _EVENT_COLUMNS)
+        run_many(self.db, "counter_add", [part for item in counts.items() for part in item], 2)
+        for scope in self._new_scopes:
+            self.db.execute(statement("scope_insert"), (scope,))
+        self._written += sum(sizes)
+        head = self.head
+        if head is not None:
+            # The first operation's call comes before any of them is told: an event that was acknowledged
+            # is at the head, and the lanes are woken in the same turn of the loop.
+            operations[0].committed = [lambda: head.push(events, sizes)]
+            for operation in operations[1:]:
+                operation.committed = []
+
+    def _decide(
+        self,
+        arrivals: Sequence[Arrival],
+        values: list[Any],
+        events: list[Stored],
+        sizes: list[int],
+        counts: Counter[str],
+    ) -> list[Appended]:
+        """
+        Tell new events from duplicates and gather the rows of the new ones.
+
+        Dedup and append are one write. Were the mark written first, a crash between the two would drop the
+        event when its sender, who never got an answer, sends it again; were it written after, the same
+        crash would let the copy in. So the mark *is* the event's row until a run holds it.
+        """
+        marks, db, scopes = self.marks, self.db, self._scopes
+        answers: list[Appended] = []
+        received_at, at = None, 0
+        sequence = self._next
+        for arrival in arrivals:
+            if arrival.received_at is not received_at:
+                received_at = arrival.received_at
+                at = micros(received_at)
+            scope, source, shard = arrival.scope, arrival.source, arrival.shard
+            digest = digest_of(scope, arrival.message_id)
+            original = marks.seen(db, digest, at)
+            if original:
+                counts[f"source/{source}/duplicates"] += 1
+                answers.append(Appended(original, duplicate=True))
+                continue
+            if scope not in scopes:
+                self._new_scopes.add(scope)
+            marks.enter(digest, at, sequence)
+            values += (sequence, shard, source, scope, arrival.message_id, at, arrival.body)
+            events.append(Stored(sequence, shard, source, arrival.message_id, received_at, arrival.document))
+            sizes.append(len(arrival.body))
+            counts[f"shard/{shard}"] += 1
+            counts[f"source/{source}/accepted"] += 1
+            answers.append(Appended(sequence, duplicate=False))
+            sequence += 1
+        self._next = sequence
+        return answers
+
+    def _is_full(self) -> bool:
+        """Whether `max_size` is reached; looks at the file only when a quarter of the room may be used up."""
+        if self._unchecked * 4 >= self._room:
+            self._room = self._max_size_bytes - self.size_bytes()
+            self._unchecked = 0
+        return self._room <= 0
+
+    def size_bytes(self) -> int:
+        """Give the bytes in use: free pages count as free, a log beyond its usual size counts as used."""
+        pages = self.db.execute("PRAGMA page_count").fetchone()[0]
+        free = self.db.execute("PRAGMA freelist_count").fetchone()[0]
+        try:
+            log = self._wal.stat().st_size
+        except OSError:
+            log = 0
+        return int((pages - free) * self._page_size + max(0, log - WAL_BYTES_KEPT))
+
+    def chore(self) -> bool:
+        """Write a slice of a run of marks, or finish a checkpoint; whether there is more to do."""
+        if self._checkpoints.finish_due():
+            started = time.perf_counter()
+            self._checkpoints.finish(self.db)
+            self._hook("journal.checkpointed", seconds=time.perf_counter() - started)
+        if not (self.marks.flushing or self.marks_wanted):
+            return False
+        self.flush_slice(_BUCKETS_A_SLICE)
+        if not self.marks.underway:
+            self.marks_wanted = False
+        return self.marks.flushing
+
+    def flush_slice(self, buckets: int) -> None:
+        """Write part of a run of marks, in a transaction of its own so that it fails alone."""
+        self.marks.begin_flush(self.db)
+        self.db.execute("BEGIN IMMEDIATE")
+        self.marks.flush_slice(self.db, buckets)
+        self.db.execute("COMMIT")
+        self.marks.flushed()
+        self._checkpoints.wrote(buckets * 80_000)
+
+    def close(self) -> None:
+        """End the checkpoints, empty the log into the file and let go."""
+        self._checkpoints.close()
+        try:
+            self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.Error as error:
+            self._hook("journal.upkeep_failed", error=str(error))
+        self.db.close()
