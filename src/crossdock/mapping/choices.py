@@ -7,21 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from crossdock.errors import MappingError
-from crossdock.mapping.compiler import At, Compiler, Scope, Value
+from crossdock.mapping.compiler import At, Compiler, Scope, Value, emptiness
 from crossdock.mapping.directive import Directive, Example, flag, kind_of, options, texts
-from crossdock.mapping.values import MISSING, is_empty, text_of
+from crossdock.mapping.values import MISSING, text_of
 
 _NESTED_ALTERNATIVES: Final = 8
 
 
-def emptiness(value: Value, *, or_missing: bool = True) -> str:
-    """Give the condition under which a value counts as empty: missing, null or a blank text."""
-    name = value.name
-    missing = f"{name} is M or " if value.missing and or_missing else ""
-    return f"{missing}{name} is None or {name}.__class__ is str and (not {name} or {name}.isspace())"
-
-
-def compile_first(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_first(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give the first value of a list that is not missing, null or blank."""
     if not isinstance(operand, list | tuple):
         raise MappingError(f"takes a list of values, but this is {kind_of(operand)}")
@@ -47,7 +40,7 @@ def _alternatives(compiler: Compiler, operand: Any, part: range, result: str, sc
     compiler.writer.line(f"else: {result} = {value.name}")
 
 
-def compile_default(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_default(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give a value, or the default where it is missing, null or blank."""
     parts = options(operand, ("value", "default"), ("value", "default"))
     value = compiler.value(parts["value"], scope, (*at, "value"), "None")
@@ -58,7 +51,7 @@ def compile_default(compiler: Compiler, operand: Any, scope: Scope, at: At, abse
     return Value(result, missing=default.missing)
 
 
-def compile_lookup(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_lookup(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Translate a value by a table; casefold (true by default) lets upper and lower case match alike."""
     parts = options(operand, ("value", "table", "default", "casefold"), ("value", "table"))
     casefold = flag(parts, "casefold", default=True)
@@ -67,9 +60,11 @@ def compile_lookup(compiler: Compiler, operand: Any, scope: Scope, at: At, absen
     writer = compiler.writer
     name = writer.bind(table)
     other = writer.bind(_text_key(casefold=casefold))
-    key = f"{value.name}.casefold()" if casefold else value.name
+    given = value.name
+    key = f"{given}.casefold()" if casefold else given
+    nothing = f"{given} is None or {given} is M" if value.missing else f"{given} is None"
     result = writer.assign(
-        f"{name}.get({key} if {value.name}.__class__ is str else {other}({value.name}), M)"
+        f"M if {nothing} else {name}.get({key} if {given}.__class__ is str else {other}({given}), M)"
     )
     if "default" in parts:
         with writer.indented(f"if {result} is M:"):
@@ -103,29 +98,35 @@ def _text_key(*, casefold: bool) -> Any:
     return key_of
 
 
-def compile_require(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_require(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give an object only when each of its keys named here has a value; a list of names means any of them."""
     parts = options(operand, ("value", "keys"), ("value", "keys"))
     keys = parts["keys"]
     if not isinstance(keys, list) or not keys:
         raise MappingError(f"keys must be a list of names, but this is {kind_of(keys)}")
-    alternatives = tuple(texts(key, "keys") for key in keys)
     value = compiler.value(parts["value"], replace(scope, raw=False), (*at, "value"))
-    return compiler.call(requirement(alternatives), value.name)
+    return required(compiler, value, [texts(key, "keys") for key in keys])
 
 
-def requirement(alternatives: tuple[tuple[str, ...], ...]) -> Any:
-    """Make the function that passes an object on only when it has one of each tuple of keys."""
+def required(compiler: Compiler, value: Value, alternatives: list[tuple[str, ...]]) -> Value:
+    """Write the check that an object has, of each tuple of keys, one with a value; it is MISSING otherwise."""
+    writer = compiler.writer
+    result = writer.assign(f"{value.name} if {value.name}.__class__ is dict else M")
+    for names in alternatives:
+        with writer.indented(f"if {result} is not M:"):
+            _any_of(compiler, result, names)
+    return Value(result)
 
-    def required(value: Any) -> Any:
-        if value.__class__ is not dict:
-            return MISSING
-        for names in alternatives:
-            if all(is_empty(value.get(name)) for name in names):
-                return MISSING
-        return value
 
-    return required
+def _any_of(compiler: Compiler, result: str, names: tuple[str, ...]) -> None:
+    if not names:
+        compiler.writer.line(f"{result} = M")
+        return
+    found = Value(
+        compiler.writer.assign(f"{result}.get({compiler.writer.constant(names[0])})"), missing=False
+    )
+    with compiler.writer.indented(f"if {emptiness(found)}:"):
+        _any_of(compiler, result, names[1:])
 
 
 DIRECTIVES = (

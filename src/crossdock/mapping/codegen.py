@@ -122,11 +122,13 @@ class Writer:
 class Root:
     """A variable paths start from; the dicts and lists under it are fetched once, right after it is set."""
 
-    def __init__(self, writer: Writer, variable: str) -> None:
+    def __init__(self, writer: Writer, variable: str, *, is_dict: bool = False) -> None:
         self.variable = variable
         self._writer = writer
         self._slot = writer.slot()
         self._containers: dict[tuple[tuple[str | int, ...], type], str] = {}
+        if is_dict:
+            self._containers[(), dict] = variable
 
     def get(self, keys: tuple[str | int, ...], absent: str) -> str:
         """Give an expression for the value at *keys*, *absent* where there is none."""

@@ -22,7 +22,7 @@ _WORDS["off"] = False
 def to_number(value: Any) -> float | None:
     """Read a number, or a text that holds one; None for anything else, NaN and infinity included."""
     if value.__class__ in (int, float):
-        return value if math.isfinite(value) else None  # type: ignore[no-any-return]
+        return value if math.isfinite(value) else None
     if value.__class__ is not str or not _NUMBER.fullmatch(value.strip()):
         return None
     text = value.strip()
@@ -61,7 +61,7 @@ def to_boolean(value: Any) -> bool | None:
 
 
 def _coercion(name: str, convert: Callable[[Any], Any], same: tuple[str, ...], doc: str) -> Compile:
-    def compile_coercion(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+    def compile_coercion(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
         parts = value_and_options(operand, ("on_error", "min", "max"))
         low, high = _bounds(parts, name)
         fallback = _policy(parts, name)
@@ -74,8 +74,10 @@ def _coercion(name: str, convert: Callable[[Any], Any], same: tuple[str, ...], d
         conditions += [f"{measured} <= {writer.constant(high)}"] if high is not None else []
         fast = " and ".join(f"({condition})" for condition in conditions)
         if name == "string":
-            fast += f" and not {value.name}.isspace() and {value.name}"
-        result = writer.assign(f"{value.name} if {fast} else {slow}({value.name})")
+            # Texts below "!" are empty or begin with a blank; all others are plainly not blank.
+            fast += f" and {value.name} >= {writer.constant('!')}"
+        nothing = f"{value.name} is None or {value.name} is M" if value.missing else f"{value.name} is None"
+        result = writer.assign(f"M if {nothing} else {value.name} if {fast} else {slow}({value.name})")
         return Value(result)
 
     compile_coercion.__doc__ = doc

@@ -76,7 +76,7 @@ class Compiler:
         if isinstance(node, str):
             return self.text(node, scope, at, absent)
         if isinstance(node, Mapping):
-            return self.mapping(node, scope, at, absent)
+            return self.mapping(node, scope, at)
         if isinstance(node, list | tuple):
             return self.array(node, scope, at)
         if node is None or isinstance(node, bool | int | float):
@@ -112,9 +112,9 @@ class Compiler:
         if parsed.find is not None:
             return Value(self.writer.assign(f"{self.writer.bind(parsed.find)}({root.variable})"))
         keys = parsed.keys or ()
-        return Value(self.writer.assign(root.get(keys, absent)), missing=bool(keys))
+        return Value(self.writer.assign(root.get(keys, absent)), missing=bool(keys) and absent == "M")
 
-    def mapping(self, node: Mapping[str, Any], scope: Scope, at: At, absent: str) -> Value:
+    def mapping(self, node: Mapping[str, Any], scope: Scope, at: At) -> Value:
         """Write an object or a directive."""
         marked = [key for key in node if isinstance(key, str) and key[:1] in ("@", "$")]
         if not marked:
@@ -127,9 +127,9 @@ class Compiler:
                 scope,
                 (*at, key),
             )
-        return self.directive(key, node[key], scope, at, absent)
+        return self.directive(key, node[key], scope, at)
 
-    def directive(self, key: str, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+    def directive(self, key: str, operand: Any, scope: Scope, at: At) -> Value:
         """Write one directive by its compile function."""
         from crossdock.mapping.directives import DIRECTIVES  # noqa: PLC0415  (the table needs this module)
 
@@ -138,7 +138,7 @@ class Compiler:
             return self.invalid(_unknown(key, DIRECTIVES), scope, (*at, key))
         scope = replace(scope, segment=key[0] == "@")
         try:
-            return found.compile(self, operand, scope, (*at, key), absent)
+            return found.compile(self, operand, scope, (*at, key))
         except MappingError as error:
             return self.problem(error.message, (*at, key))
 
@@ -218,6 +218,14 @@ class Compiler:
         return self.writer.function(parameters, what)
 
 
+def emptiness(value: Value) -> str:
+    """Give the condition under which a value counts as empty: missing, null or a blank text."""
+    name = value.name
+    missing = f"{name} is M or " if value.missing else ""
+    # What sorts below "!" is empty or begins with a blank; the two calls are for those only.
+    return f'{missing}{name} is None or {name}.__class__ is str and {name} < "!" and (not {name} or {name}.isspace())'
+
+
 def is_path(text: str) -> bool:
     """Tell whether a string of a mapping is a path rather than itself."""
     return text.startswith(("$.", "$item.", "$item[")) or text in ("$item", "$index")
@@ -249,12 +257,17 @@ def nowhere(_at: At, _key: bool) -> Location | None:
 
 
 def compile_value(
-    mapping: Any, locate: Locate = nowhere, *, items: bool = False, what: str = "mapping"
+    mapping: Any,
+    locate: Locate = nowhere,
+    *,
+    items: bool = False,
+    wrap: Callable[[Compiler, Value], Value] | None = None,
 ) -> Callable[..., Any]:
     """
     Compile *mapping* to a function of the event, which gives MISSING for a mapping that yields nothing.
 
     With *items* the function takes (event, item, index) and the mapping may use ``$item`` and ``$index``.
+    *wrap* may write more code around the mapping's value.
 
     Raises:
         MappingError: The mapping is wrong; all of it is reported at once.
@@ -262,15 +275,16 @@ def compile_value(
     compiler = Compiler(locate)
     writer = compiler.writer
     writer.line("if event.__class__ is not dict: event = dict(event)")
-    scope = Scope(Root(writer, "event"))
+    scope = Scope(Root(writer, "event", is_dict=True))
     if items:
         scope = replace(scope, item=Root(writer, "item"), index="index", loops=1)
     try:
         value = compiler.value(_with_root_directive(mapping), scope, ())
+        value = wrap(compiler, value) if wrap else value
     except MappingError as error:
         compiler.errors.append(error)
         value = Value("M")
-    return compiler.finish(value, "event, item, index" if items else "event", what)
+    return compiler.finish(value, "event, item, index" if items else "event", "mapping")
 
 
 def compile_mapping(mapping: Any) -> Callable[[Mapping[str, Any]], Any]:

@@ -15,7 +15,7 @@ from crossdock.mapping.values import MISSING
 class Compile(Protocol):
     """Writes the code of a directive and says which name holds its value."""
 
-    def __call__(self, compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+    def __call__(self, compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
         """Write the code that computes the directive with this *operand*."""
 
 

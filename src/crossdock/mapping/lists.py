@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any, Final
 
 from crossdock.errors import MappingError
-from crossdock.mapping.choices import emptiness, requirement
+from crossdock.mapping.choices import required
 from crossdock.mapping.codegen import Root
 from crossdock.mapping.coercion import to_number
-from crossdock.mapping.compiler import At, Compiler, Scope, Value
+from crossdock.mapping.compiler import At, Compiler, Scope, Value, emptiness
 from crossdock.mapping.directive import Directive, Example, kind_of, options, texts
-from crossdock.mapping.subscription import compile_condition
+from crossdock.mapping.subscription import condition
 from crossdock.mapping.values import MISSING
 
 _MAX_LOOPS: Final = 3
@@ -38,29 +38,25 @@ def each_item(compiler: Compiler, over: Any, scope: Scope, at: At) -> Iterator[S
         yield replace(scope, item=Root(writer, item), index=index, loops=scope.loops + 1)
 
 
-def compile_each(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_each(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Build a list from a list: value is mapped with $item and $index, what lacks require or where is left out."""
     parts = options(operand, ("over", "value", "where", "require"), ("over", "value"))
-    where = compile_condition(parts["where"]) if isinstance(parts.get("where"), str) else None
-    if "where" in parts and where is None:
-        raise MappingError(f"where must be a condition on the item, but this is {kind_of(parts['where'])}")
     writer = compiler.writer
     result = writer.assign("[]")
     with each_item(compiler, parts["over"], scope, at) as inner:
-        if where is not None and inner.item is not None:
-            item = inner.item.variable
-            writer.line(f"if {item}.__class__ is not dict or not {writer.bind(where)}({item}): continue")
+        if "where" in parts and inner.item is not None:
+            writer.line(f"if not {condition(compiler, parts['where'], inner.item)}: continue")
         value = compiler.value(parts["value"], inner, (*at, "value"))
         if "require" in parts:
             names = parts["require"] if isinstance(parts["require"], list) else [parts["require"]]
-            value = compiler.call(requirement(tuple(texts(name, "require") for name in names)), value.name)
+            value = required(compiler, value, [texts(name, "require") for name in names])
         keep = f"{result}.append({value.name})"
         writer.line(f"if {value.name} is not M: {keep}" if value.missing else keep)
     writer.line(f"if not {result}: {result} = M")
     return Value(result)
 
 
-def compile_list(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_list(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give a list without its missing, null and blank items; with none left it is dropped."""
     if not isinstance(operand, list):
         raise MappingError(f"takes a list of values, but this is {kind_of(operand)}")
@@ -72,7 +68,7 @@ def compile_list(compiler: Compiler, operand: Any, scope: Scope, at: At, absent:
     return Value(result)
 
 
-def compile_sum(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_sum(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Add up a number per item, times another where one is given; items without the number do not count."""
     parts = options(operand, ("over", "of", "times"), ("over", "of"))
     writer = compiler.writer
@@ -98,18 +94,18 @@ def _total(terms: list[tuple[Any, Any]]) -> Any:
     return to_number(int(total) if total == total.to_integral_value() else float(total)) or 0
 
 
-def compile_count(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_count(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Count the items of a list; dropped when there is no list."""
     value = compiler.value(operand, scope, at).name
     return Value(compiler.writer.assign(f"len({value}) if {value}.__class__ is list else M"))
 
 
-def compile_omit(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_omit(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give an object without the keys named."""
     return _filtered(compiler, operand, scope, at, keep=False)
 
 
-def compile_pick(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_pick(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give an object with only the keys named."""
     return _filtered(compiler, operand, scope, at, keep=True)
 

@@ -18,7 +18,7 @@ import jsonpath_ng
 from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext import filter as jsonpath_filter
 from jsonpath_ng.ext import iterable as jsonpath_iterable
-from jsonpath_ng.ext import parse as parse_jsonpath
+from jsonpath_ng.ext.parser import parse as parse_jsonpath
 
 from crossdock.errors import MappingError, MappingFailed
 from crossdock.mapping.values import MISSING, length_of

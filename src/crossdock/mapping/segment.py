@@ -20,7 +20,7 @@ from crossdock.mapping.codegen import Root
 from crossdock.mapping.compiler import At, Compiler, Scope, Value, is_path
 from crossdock.mapping.directive import Directive, Example, is_directive, kind_of, options
 from crossdock.mapping.paths import segment_get, segment_keys, segment_step
-from crossdock.mapping.subscription import compile_condition
+from crossdock.mapping.subscription import condition
 from crossdock.mapping.values import MISSING, bounded, bounded_text, json_text, number_text, without_missing
 
 _MAX_REPLACE: Final = 10
@@ -28,7 +28,7 @@ _MAX_LOOPS: Final = 3
 _NOTHING: Final = (None, False, 0, "", MISSING)
 
 
-def compile_path(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_path(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Read a value by its path; the path may come from another directive."""
     if is_directive(operand):
         value = compiler.value(operand, scope, at)
@@ -36,7 +36,7 @@ def compile_path(compiler: Compiler, operand: Any, scope: Scope, at: At, absent:
     if not isinstance(operand, str):
         raise MappingError(f"should be a text or a directive, but this is {kind_of(operand)}")
     if not scope.segment and is_path(operand):
-        return compiler.path(operand, scope, at, absent)
+        return compiler.path(operand, scope, at)
     return segment_path(compiler, operand, scope, at)
 
 
@@ -64,7 +64,7 @@ def _dynamic_path(root: Any, path: Any) -> Any:
     return segment_get(root, path)
 
 
-def compile_if(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_if(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Choose by whether a value exists, is not blank, or (ours) whether a condition holds on the event."""
     if not isinstance(operand, Mapping) or is_directive(operand):
         raise MappingError(f"takes an object with exists, then and else, but this is {kind_of(operand)}")
@@ -91,10 +91,7 @@ def compile_if(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: s
 def _condition(compiler: Compiler, operand: Mapping[str, Any], scope: Scope, at: At) -> str:
     writer = compiler.writer
     if operand.get("when", MISSING) is not MISSING and not scope.segment:
-        if not isinstance(operand["when"], str):
-            raise MappingError(f"when must be a condition, but this is {kind_of(operand['when'])}")
-        holds = writer.bind(compile_condition(operand["when"]))
-        return writer.assign(f"{holds}({scope.root.variable})")
+        return writer.assign(condition(compiler, operand["when"], scope.root))
     name = "exists" if operand.get("exists", MISSING) is not MISSING else "blank"
     value = compiler.value(operand[name], scope, (*at, name)).name
     if name == "blank":
@@ -120,7 +117,7 @@ def _falsy(node: Any) -> bool:
     return node is None or node is MISSING or (node.__class__ in (bool, int, float, str) and not node)
 
 
-def compile_case(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_case(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Turn a text into lower or upper case; other values pass unchanged."""
     parts = _object(operand, ("operator", "value"), scope)
     _is(parts, "operator", str)
@@ -144,7 +141,7 @@ def _bad_operator(_text: str) -> str:
     raise MappingFailed('@case: the operator should be "lower" or "upper"')
 
 
-def compile_array_path(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_array_path(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Map each object of a list with a shape that sees the item only; $each sees the event as well."""
     if not isinstance(operand, list | tuple):
         raise MappingError(f"should be a list of a path and a shape, but this is {kind_of(operand)}")
@@ -152,7 +149,7 @@ def compile_array_path(compiler: Compiler, operand: Any, scope: Scope, at: At, a
     if is_directive(source):
         value = compiler.value(source, scope, (*at, 0))
     elif isinstance(source, str):
-        value = compile_path(compiler, source, scope, (*at, 0), "M")
+        value = compile_path(compiler, source, scope, (*at, 0))
     else:
         raise MappingError(f"its first part should be a path or a directive, but this is {kind_of(source)}")
     if not isinstance(shape, Mapping) or not shape:
@@ -178,14 +175,14 @@ def compile_array_path(compiler: Compiler, operand: Any, scope: Scope, at: At, a
     return Value(result, missing=value.missing)
 
 
-def compile_literal(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_literal(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give a value as it is, also a text that looks like a path; directives inside are still resolved."""
     raw = isinstance(operand, Mapping | list) and not is_directive(operand)
     inner = replace(scope, segment=True, validated=scope.validated and not (raw and scope.segment))
     return compiler.value(operand, inner, at)
 
 
-def compile_json(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_json(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Write a value as JSON text (mode encode) or read one (decode); what is no JSON passes unchanged."""
     parts = _object(operand, ("mode", "value"), scope)
     mode = parts.get("mode")
@@ -212,7 +209,7 @@ def _decode(value: Any) -> Any:
     return value
 
 
-def compile_flatten(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_flatten(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Make one flat object of a nested one, the names joined by separator; omitArrays keeps lists whole."""
     parts = _object(operand, ("separator", "value", "omitArrays"), scope)
     separator = parts.get("separator", MISSING)
@@ -250,7 +247,7 @@ def _flatten_into(
         _flatten_into(flat, member, name, separator, omit_arrays=omit_arrays)
 
 
-def compile_merge(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_merge(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Make one object of several, shallowly; direction right lets the later win, left the earlier."""
     parts = _object(operand, ("direction", "objects"), scope)
     direction, objects = parts.get("direction", MISSING), parts.get("objects", MISSING)
@@ -286,7 +283,7 @@ def _merge(direction: Any, raw: bool, *objects: Any) -> Any:
     return merged if raw else without_missing(merged)
 
 
-def compile_replace(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_replace(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Replace a text of at most ten characters by another; all of them unless global is false."""
     known = ("value", "pattern", "replacement", "pattern2", "replacement2", "global", "ignorecase")
     parts = _object(operand, known, scope)
@@ -353,7 +350,7 @@ def _short(text: Any, name: str, *, least: int) -> None:
         raise MappingError(f"{name} should be {least} to {_MAX_REPLACE} characters long")
 
 
-def compile_transform(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_transform(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Build a new object by apply; mapping then sees only that object."""
     parts = _object(operand, ("apply", "mapping"), scope)
     apply, mapping = parts.get("apply", MISSING), parts.get("mapping", MISSING)
@@ -374,7 +371,7 @@ def _object_only(value: Any) -> Any:
     return bounded(value)
 
 
-def compile_exclude_when_null(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_exclude_when_null(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Drop a null, and the null members of objects at every depth, but not those of lists."""
     value = compiler.value(operand, scope, at)
     return compiler.call(_without_null, value.name)

@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 from lark import Token, Tree
 
 from crossdock.errors import MappingError
-from crossdock.mapping.codegen import Writer
+from crossdock.mapping.codegen import Root, Writer
+from crossdock.mapping.compiler import Compiler
 from crossdock.mapping.globs import compile_glob
 from crossdock.mapping.subscription_functions import FUNCTIONS, quoted_number
 from crossdock.mapping.subscription_syntax import (
@@ -49,16 +50,29 @@ def compile_condition(
     """Compile an expression, or one *tree* of it; *aliases* are further names for ``event = "…"``."""
     writer = Writer()
     writer.line("if event.__class__ is not dict: event = dict(event)")
-    expression = _Expression(writer, aliases).write(tree or parse(text), 0)
+    expression = _Expression(writer, aliases, None).write(tree or parse(text), 0)
     writer.line(f"return {expression}")
     return writer.function("event", "subscription")
+
+
+def condition(compiler: Compiler, text: Any, root: Root) -> str:
+    """
+    Write an expression within a mapping, on what *root* holds.
+
+    Raises:
+        MappingError: It is no FQL.
+    """
+    if not isinstance(text, str):
+        raise MappingError("a condition is a text such as: properties.total > 40")
+    return _Expression(compiler.writer, (), root).write(parse(text), 0)
 
 
 class _Expression:
     """Writes a tree as a Python expression over generated names."""
 
-    def __init__(self, writer: Writer, aliases: tuple[str, ...]) -> None:
+    def __init__(self, writer: Writer, aliases: tuple[str, ...], root: Root | None) -> None:
         self.writer = writer
+        self.root = root
         self.aliases = aliases
 
     def write(self, node: Tree[Any], depth: int) -> str:
@@ -90,7 +104,9 @@ class _Expression:
         if node.data == "call":
             name, inner = node.children
             return f"{self.writer.bind(FUNCTIONS[str(name)])}({self.term(inner, depth + 1)})"
-        first, *rest = keys_of(str(node.children[0]))
+        first, *rest = keys = keys_of(str(node.children[0]))
+        if self.root is not None:
+            return f"({self.root.get(keys, 'None')})"
         expression = f"event.get({self.writer.constant(first)})"
         if len(rest) > MAX_NESTING:
             raise SubscriptionError("this path is too long", offset_of(node))

@@ -32,11 +32,32 @@ _DISABLED_TAGS: Final = (
     "liquid",
 )
 _DISABLED_FILTERS: Final = tuple(
-    ["array_to_sentence_string", "concat", "find", "find_exp", "find_index", "find_index_exp", "group_by", "group_by_exp", "has", "has_exp", "map", "newline_to_br", "reject", "reject_exp", "reverse", "sort", "sort_natural", "uniq", "where_exp", "type"]
+    [
+        "array_to_sentence_string",
+        "concat",
+        "find",
+        "find_exp",
+        "find_index",
+        "find_index_exp",
+        "group_by",
+        "group_by_exp",
+        "has",
+        "has_exp",
+        "map",
+        "newline_to_br",
+        "reject",
+        "reject_exp",
+        "reverse",
+        "sort",
+        "sort_natural",
+        "uniq",
+        "where_exp",
+        "type",
+    ]
 )
 
 
-def compile_template(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_template(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Fill the {{ path }} places of a text; what is missing or null becomes nothing."""
     if is_directive(operand):
         template = compiler.value(operand, scope, at)
@@ -124,7 +145,7 @@ def _bounded_filter(filter_: Callable[..., Any]) -> Callable[..., Any]:
     return bounded_filter
 
 
-def compile_liquid(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_liquid(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Render a Liquid template of at most 1,000 characters over the event; loops and list filters are off."""
     if not isinstance(operand, str):
         raise MappingError(f"should be a text, but this is {kind_of(operand)}")

@@ -46,7 +46,7 @@ _USER_AGENT_PARTS: Final = (
 )
 
 
-def compile_join(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_join(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Join texts by a separator, leaving out what is missing, null or blank; nothing at all is dropped."""
     parts = options(operand, ("values", "value", "separator"), ("separator",))
     separator = parts["separator"]
@@ -69,7 +69,7 @@ def compile_join(compiler: Compiler, operand: Any, scope: Scope, at: At, absent:
     return compiler.call(join, value.name)
 
 
-def compile_split(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_split(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Split a text by a separator into a list, without blanks around or between."""
     parts = options(operand, ("value", "separator"), ("value", "separator"))
     separator = parts["separator"]
@@ -88,7 +88,7 @@ def compile_split(compiler: Compiler, operand: Any, scope: Scope, at: At, absent
     return compiler.call(split, value.name)
 
 
-def compile_hash(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_hash(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give the SHA-256 of a normalised text in hexadecimal; what looks like one already stays."""
     parts = value_and_options(operand, ("normalise",))
     names = texts(parts.get("normalise", ["trim", "lowercase"]), "normalise")
@@ -112,7 +112,7 @@ def compile_hash(compiler: Compiler, operand: Any, scope: Scope, at: At, absent:
     return compiler.call(digest, value.name)
 
 
-def compile_snake_case(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_snake_case(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Write a name in snake_case: Order Completed becomes order_completed."""
     value = compiler.value(operand, scope, at)
     return compiler.call(
@@ -120,7 +120,7 @@ def compile_snake_case(compiler: Compiler, operand: Any, scope: Scope, at: At, a
     )
 
 
-def compile_url_path(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_url_path(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give the path of a URL, / where it has none; a text that starts with / loses its query only."""
     return compiler.call(url_path, compiler.value(operand, scope, at).name)
 
@@ -139,7 +139,7 @@ def url_path(url: Any) -> Any:
     return rest[slash:] if slash >= 0 else "/"
 
 
-def compile_user_agent(compiler: Compiler, operand: Any, scope: Scope, at: At, absent: str) -> Value:
+def compile_user_agent(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Read one part of a user agent: browser, os or device, each family, version, brand or model."""
     parts = options(operand, ("value", "part"), ("value", "part"))
     group, _, name = choice(parts, "part", _USER_AGENT_PARTS, "").partition(".")

@@ -34,7 +34,12 @@ MISSING: Final = Missing()
 
 def is_empty(value: Any) -> bool:
     """Tell whether *value* is missing, null or a blank string; 0, false, [] and {} are values."""
-    return value is MISSING or value is None or (value.__class__ is str and (not value or value.isspace()))
+    return value is MISSING or value is None or (value.__class__ is str and is_blank(value))
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a text is empty or holds blanks only; what sorts below "!" begins with a blank."""
+    return text < "!" and (not text or text.isspace())
 
 
 def bounded_text(text: str) -> str:
