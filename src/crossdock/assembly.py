@@ -13,7 +13,8 @@ from crossdock import destinations
 from crossdock.delivery.plan import Route
 from crossdock.destinations import Destination
 from crossdock.errors import ConfigError, ConfigErrors
-from crossdock.mapping.preset import CompiledMapping, compile_file, load_mapping, shipped_mapping_path
+from crossdock.mapping.compiled import CompiledMapping, compile_file
+from crossdock.mapping.preset import load_mapping, shipped_mapping_path
 from crossdock.settings import DestinationSettings, Settings
 
 

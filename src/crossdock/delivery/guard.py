@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crossdock.delivery.plan import Owed, Plan
+from crossdock.delivery.plan import Owed, Plan, tally
 from crossdock.journal.base import Journal
 from crossdock.telemetry import Log, log
 
@@ -31,7 +31,7 @@ async def take(journal: Journal, destination: str, plans: Sequence[Plan], *, for
 
 def _suppress(destination: str, made: Plan, owed: Owed, holder: str) -> None:
     made.owed.remove(owed)
-    made.suppressed[owed.payload.action] += 1
+    tally(made.suppressed, owed.payload.action)
     log(
         Log.DELIVERY_SUPPRESSED,
         destination=destination,
