@@ -12,6 +12,8 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 _LOOSE = re.compile(
     r"\s*(\d{4}-\d\d-\d\d)[Tt ]\s*(\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9}))?"  # date, time, fraction
     r"\s*([Zz]|[+-]\d\d(?::?\d\d)?)?"  # offset
@@ -31,7 +33,9 @@ def read(value: Any) -> datetime | None:
 
 def write(moment: datetime) -> str:
     """Write a UTC moment as Segment does, ``2026-01-02T03:04:05.678Z``."""
-    return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # orjson writes a datetime several times faster than isoformat; it leaves out a fraction of zero
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z).decode()
+    return f"{text[1:24]}Z" if len(text) > 24 else f"{text[1:20]}.000Z"
 
 
 def _read_loose(text: str) -> datetime | None:

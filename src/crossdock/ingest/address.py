@@ -18,8 +18,10 @@ def client_ipv4(request: web.Request, trusted: Networks) -> str | None:
     ``X-Forwarded-For`` is believed only from a trusted proxy, and then its right-most address that is not
     one: everything left of that the sender could have written.
     """
+    if not trusted:
+        return _ipv4_text(request.remote)
     address = _address(request.remote)
-    if trusted and is_trusted(address, trusted):
+    if is_trusted(address, trusted):
         forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
         for part in reversed(forwarded):
             earlier = _address(part.strip())
@@ -47,6 +49,11 @@ def public_base(request: web.Request, trusted: Networks) -> tuple[str, str]:
 
 
 @lru_cache(4096)
+def _ipv4_text(text: str | None) -> str | None:
+    address = _address(text)
+    return str(address) if isinstance(address, IPv4Address) else None
+
+
 def _address(text: str | None) -> IPv4Address | IPv6Address | None:
     if not text:
         return None

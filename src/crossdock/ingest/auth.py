@@ -13,6 +13,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from crossdock.errors import Unauthorized
@@ -59,6 +60,7 @@ def _digest(key: bytes) -> bytes:
     return hashlib.sha256(key).digest()
 
 
+@lru_cache(1024)
 def header_key(authorization: str | None) -> str | None:
     """Read the write key from an ``Authorization`` header; ``None`` where it carries none."""
     if not authorization or authorization[:6].lower() != "basic ":
@@ -76,14 +78,14 @@ def body_key(document: Any) -> str | None:
     return key.strip() if isinstance(key, str) else None
 
 
-def check_origin(source: SourceSettings, origin: str | None) -> None:
+def check_origin(source: SourceSettings, origin: str) -> None:
     """
-    Let a request pass unless it comes from a page whose origin the source does not list.
+    Let a page's request pass unless the source lists origins, and not this one.
 
     Raises:
         OriginRefused: The origin is not in `allowed_origins`.
     """
-    if origin is None or source.allowed_origins is None or "*" in source.allowed_origins:
+    if source.allowed_origins is None or "*" in source.allowed_origins:
         return
     if _plain(origin) not in map(_plain, source.allowed_origins):
         raise OriginRefused("this origin is not in the source's allowed_origins", "origin_not_allowed")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 import orjson
+from prometheus_client import Counter
 
 from crossdock.admission import MAX_DEPTH, Reception, admit, clean
 from crossdock.errors import InvalidEvent, JournalError, JournalUnavailable, TooLarge, UnknownSource
@@ -64,6 +65,7 @@ class Door:
     keys: WriteKeys = field(init=False)
     trusted_proxies: Networks = field(init=False)
     _scopes: dict[str, str] = field(init=False)
+    _accepted: dict[str, Counter] = field(init=False)
     _refusing: bool = field(default=False, init=False)
 
     @classmethod
@@ -80,6 +82,7 @@ class Door:
         self.settings = settings
         self.keys = WriteKeys(settings.sources)
         self._scopes = {name: settings.scope(name) for name in settings.sources}
+        self._accepted = {name: self.metrics.accepted.labels(name) for name in settings.sources}
 
     def source(self, name: str) -> SourceSettings:
         """
@@ -197,7 +200,8 @@ class Door:
         source, metrics = how.source or "", self.metrics
         copies = [arrival for arrival, kept in zip(arrivals, appended, strict=True) if kept.duplicate]
         if len(appended) > len(copies):
-            metrics.accepted.labels(source).inc(len(appended) - len(copies))
+            # by reference: a reload may have taken the source away meanwhile
+            (self._accepted.get(source) or metrics.accepted.labels(source)).inc(len(appended) - len(copies))
         if copies:
             metrics.duplicates.labels(source).inc(len(copies))
         for arrival in copies[:LOGGED_EVENTS]:

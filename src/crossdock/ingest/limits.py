@@ -12,7 +12,7 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 
-from aiohttp import ClientPayloadError, StreamReader, web
+from aiohttp import ClientPayloadError, StreamReader, hdrs, web
 
 from crossdock.errors import MalformedRequest, TooLarge
 
@@ -54,8 +54,8 @@ async def read_body(request: web.Request, limit: int, what: str) -> bytes:
     if len(body) > limit:
         raise _too_large(limit, what)
     # Some clients mislabel: gzip is known by its first bytes, which no JSON starts with
-    if body[:2] == b"\x1f\x8b" or "Content-Encoding" in request.headers:
-        return inflate(body, request.headers.get("Content-Encoding", "gzip"), limit, what)
+    if body[:2] == b"\x1f\x8b" or hdrs.CONTENT_ENCODING in request.headers:
+        return inflate(body, request.headers.get(hdrs.CONTENT_ENCODING, "gzip"), limit, what)
     return body
 
 

@@ -69,8 +69,7 @@ def _single(door: Door, type_: str, channel: Channel) -> Handler:
         door.refuse_when_draining()
         body = await read_body(request, TRACKING.event_bytes, "one event")
         document, source = _identify(door, request, body)
-        how = _reception(door, request, source, channel)
-        how.type = type_
+        how = _reception(door, request, source, channel, type_)
         refused = await door.accept([document], how, TRACKING, body_bytes=len(body))
         observe(perf_counter() - begun)
         return answers.accepted(request, refused)
@@ -109,14 +108,18 @@ def _identify(door: Door, request: web.Request, body: bytes) -> tuple[Any, str]:
     document = load(body)
     if source is None:
         source = door.keys.source(body_key(document) or request.query.get("writeKey"))
-    check_origin(door.source(source), request.headers.get(hdrs.ORIGIN))
+    origin = request.headers.get(hdrs.ORIGIN)
+    if origin is not None:
+        check_origin(door.source(source), origin)
     return document, source
 
 
-def _reception(door: Door, request: web.Request, source: str, channel: Channel) -> Reception:
+def _reception(
+    door: Door, request: web.Request, source: str, channel: Channel, type_: str | None = None
+) -> Reception:
     # A server may say that it passes a visitor's own connection on (context.direct), so both need the address
     ip = client_ipv4(request, door.trusted_proxies)
-    return Reception(received_at=door.now(), source=source, channel=channel, ip=ip)
+    return Reception(door.now(), type_, source, channel, ip)
 
 
 def _envelope(document: dict[str, Any]) -> Envelope:
@@ -153,8 +156,7 @@ async def _accept_beacon(door: Door, request: web.Request, type_: str) -> None:
     document = flat if data is None else decode_data(data)
     key = header_key(request.headers.get(hdrs.AUTHORIZATION)) or body_key(document) or query.get("writeKey")
     source = door.keys.source(key)
-    how = _reception(door, request, source, "client")
-    how.type = type_
+    how = _reception(door, request, source, "client", type_)
     await door.accept([document], how, TRACKING, body_bytes=len(request.raw_path))
 
 
