@@ -61,7 +61,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="crossdock", message="%(prog)s %(version)s")
+@click.version_option(package_name="crossdock", message="crossdock %(version)s")
 def main() -> None:
     """
     Crossdock takes Segment events in and delivers them in each vendor's exact format.

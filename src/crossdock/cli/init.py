@@ -27,10 +27,10 @@ def command(path: Path) -> None:
     """
     Write a commented settings file with fresh keys to PATH (crossdock.yaml).
 
-    PATH may be a folder. Keys and secrets go into a file .env beside it that only you can read; nothing that
-    exists is overwritten.
+    PATH may be a folder; it is made where there is none. Keys and secrets go into a file .env beside it that
+    only you can read. Nothing that exists is overwritten.
     """
-    path = path / DEFAULT_PATH if path.is_dir() else path
+    path = path if path.suffix in {".yaml", ".yml"} else path / DEFAULT_PATH
     env = path.parent / FILE
     if path.exists():
         raise ConfigError(f"{path} exists already; move it away, or name another file: crossdock init PATH")
@@ -47,15 +47,17 @@ def starter() -> str:
 
 def _write_keys(env: Path) -> dict[str, str]:
     """Add the keys that are missing to the `.env`; only its owner can read it. Gives the values in force."""
-    there = dict(parse(env.read_text("utf-8"), str(env))) if env.exists() else {}
+    text = env.read_text("utf-8") if env.exists() else ""
+    there = dict(parse(text, str(env)))
     fresh = {name: secrets.token_urlsafe(24) for name in _KEYS if name not in there}
     lines = [f"# {_KEYS[name]}\n{name}={value}\n" for name, value in fresh.items()]
     if "TOPSORT_API_KEY" not in there:
         lines.append("# Topsort: Settings > API Integration; uncomment and fill in\n# TOPSORT_API_KEY=\n")
+    apart = "" if not text else "\n" if text.endswith("\n") else "\n\n"
     descriptor = os.open(env, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         os.fchmod(descriptor, 0o600)
-        file.write("\n".join(lines))
+        file.write(apart + "\n".join(lines))
     return {**there, **fresh}
 
 

@@ -97,6 +97,6 @@ def _vendor(
         accounts=settle(due, stored),
         suppressed=suppressed,
         violations=[violation.reason for violation in simulator.violations],
-        duplicates=simulator.duplicates,
+        duplicates=simulator.duplicates.total(),
         dead_letters=status.dead_letters.get(name, 0),
     )
