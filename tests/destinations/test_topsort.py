@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: SIM300  (asserts read expected == actual)
 from collections.abc import Mapping
 from typing import Any
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: SIM300  (asserts read expected == actual)
 from hashlib import sha256
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
