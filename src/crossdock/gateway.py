@@ -24,7 +24,7 @@ from crossdock.journal import open_journal
 from crossdock.journal.base import Journal
 from crossdock.reload import watch
 from crossdock.settings import Settings
-from crossdock.telemetry import Log, Metrics, log
+from crossdock.telemetry import Log, Metrics, log, log_by_name
 
 _FIXED = ("server", "journal", "dedup")
 """The sections that take effect only at a start."""
@@ -66,6 +66,7 @@ class Gateway:
             retention=settings.journal.retention,
             max_size_bytes=settings.journal.max_size,
             dedup_window=settings.dedup.window,
+            on_event=log_by_name,
         )
         gateway = cls(settings, routes, journal, config_path)
         try:

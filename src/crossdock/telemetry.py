@@ -31,7 +31,35 @@ class Log(Enum):
     EVENT_DUPLICATE = ("event.duplicate", "debug", "A messageId seen within the window; dropped.")
     JOURNAL_REFUSING = ("journal.refusing", "error", "The journal cannot take events: answering 503.")
     JOURNAL_RECOVERED = ("journal.recovered", "info", "The journal takes events again.")
-    JOURNAL_WAITING = ("journal.waiting", "warning", "Another gateway holds the journal; waiting for it.")
+    JOURNAL_WAITING_FOR_LOCK = (
+        "journal.waiting_for_lock",
+        "warning",
+        "Another gateway holds the journal; waiting for it to end.",
+    )
+    JOURNAL_REFUSED = ("journal.refused", "debug", "The journal refused a write; the reason is the store's.")
+    JOURNAL_ROLLBACK_FAILED = (
+        "journal.rollback_failed",
+        "error",
+        "A write that failed could not be undone at once; nothing of it counts.",
+    )
+    JOURNAL_UPKEEP_FAILED = (
+        "journal.upkeep_failed",
+        "error",
+        "The journal's own upkeep failed; tried again.",
+    )
+    JOURNAL_LOG_HELD = (
+        "journal.log_held",
+        "warning",
+        "A long reader keeps the write-ahead log from shrinking.",
+    )
+    JOURNAL_CHECKPOINTED = ("journal.checkpointed", "debug", "The write-ahead log was copied into the file.")
+    JOURNAL_LOOP_GONE = ("journal.loop_gone", "debug", "The gateway ended before it heard of a last write.")
+    QUARANTINE_DROPPED = ("quarantine.dropped", "warning", "The quarantine is full; its oldest events went.")
+    CLAIM_HEIR_LOST = (
+        "claim.heir_lost",
+        "warning",
+        "A claim's owner was refused, and the event that would inherit is no longer kept.",
+    )
     JOURNAL_RETAINED = ("journal.retained", "info", "Events past retention and every cursor were deleted.")
     DELIVERY_ATTEMPTED = ("delivery.attempted", "info", "One request to a vendor and what came of it.")
     DELIVERY_DEAD_LETTER = ("delivery.dead_letter", "error", "A vendor refused a payload for good.")
@@ -80,6 +108,14 @@ def configure(*, level: str = "info", pretty: bool | None = None) -> None:
 def log(what: Log, **fields: Any) -> None:
     """Write one log event; `fields` are scalars that name things, never bodies or secrets."""
     getattr(structlog.get_logger(), what.level)(what.event, **fields)
+
+
+def log_by_name(event: str, **fields: Any) -> None:
+    """Write a log event named by its text, as the journal names its own affairs; from any thread."""
+    log(_BY_NAME[event], **fields)
+
+
+_BY_NAME = {what.event: what for what in Log}
 
 
 class Metrics:

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from crossdock import cli, destinations
 from crossdock.cli.init import starter
 from crossdock.settings import parse
+from crossdock.telemetry import Log
 from tests.house.reference import PAGES, SECTIONS, drawn
-from tests.house.source import ROOT, fields
+from tests.house.source import PACKAGE, ROOT, fields
 
 DOCS = ROOT / "docs"
 STARTER_ENVIRONMENT = {"WEB_WRITE_KEY": "wk", "SEGMENT_WEBHOOK_SECRET": "secret", "CROSSDOCK_TOKEN": "token"}
@@ -55,6 +56,14 @@ def test_the_starter_is_valid_with_every_comment_taken_out() -> None:
     """The settings that the starter shows commented out are valid ones."""
     text = re.sub(r"^(\s+)# (\w+:(?: .*)?|  \w+: .*)$", r"\1\2", starter(), flags=re.MULTILINE)
     assert parse(text, "crossdock.yaml", STARTER_ENVIRONMENT).destinations["topsort"].delivery.batch_events
+
+
+def test_the_journal_names_log_events() -> None:
+    """What the journal tells of itself by name is a log event."""
+    source = "\n".join(path.read_text("utf-8") for path in (PACKAGE / "journal").glob("*.py"))
+    named = set(re.findall(r'hook\("([a-z_.]+)"', source))
+    assert named
+    assert named <= {what.event for what in Log}
 
 
 def test_every_command_is_documented() -> None:
