@@ -180,7 +180,8 @@ class _Reader:
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.error("a key must be a plain text", event.start_mark)
             self.check_tag(event, "str")
-            key, mark = event.value, event.start_mark
+            key: str = event.value
+            mark: Any = event.start_mark
             if key == "<<" and not event.style:
                 self.merge(merged, self.node(next(self.events), (*path, key), depth + 1), mark)
                 continue

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from crossdock.mapping.compiled import CompiledMapping, CompiledPreset, Mapped, compile_file
 from crossdock.mapping.compiler import MappingErrors, compile_mapping
+from crossdock.mapping.examples import run_examples
+from crossdock.mapping.explain import Explanation, explain_preset, explain_subscription
 from crossdock.mapping.preset import MappingFile, Preset, load_mapping, mapping_schema, shipped_mapping_path
 from crossdock.mapping.subscription import compile_subscription, warnings
 
 __all__ = [
     "CompiledMapping",
     "CompiledPreset",
+    "Explanation",
     "Mapped",
     "MappingErrors",
     "MappingFile",
@@ -22,8 +25,11 @@ __all__ = [
     "compile_file",
     "compile_mapping",
     "compile_subscription",
+    "explain_preset",
+    "explain_subscription",
     "load_mapping",
     "mapping_schema",
+    "run_examples",
     "shipped_mapping_path",
     "warnings",
 ]

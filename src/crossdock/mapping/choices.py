@@ -20,23 +20,24 @@ def compile_first(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Val
         raise MappingError(f"takes a list of values, but this is {kind_of(operand)}")
     result = compiler.writer.name()
     compiler.writer.line(f"{result} = M")
-    for start in range(0, len(operand), _NESTED_ALTERNATIVES):
-        part = range(start, min(start + _NESTED_ALTERNATIVES, len(operand)))
+    nodes = [(node, (*at, index)) for index, node in enumerate(operand)]
+    for start in range(0, len(nodes), _NESTED_ALTERNATIVES):
+        part = nodes[start : start + _NESTED_ALTERNATIVES]
         if start == 0:
-            _alternatives(compiler, operand, part, result, scope, at)
+            _alternatives(compiler, part, result, scope)
         else:
             with compiler.writer.indented(f"if {result} is M:"):
-                _alternatives(compiler, operand, part, result, scope, at)
+                _alternatives(compiler, part, result, scope)
     return Value(result)
 
 
-def _alternatives(compiler: Compiler, operand: Any, part: range, result: str, scope: Scope, at: At) -> None:
-    if not part:
+def _alternatives(compiler: Compiler, nodes: list[tuple[Any, At]], result: str, scope: Scope) -> None:
+    if not nodes:
         return
-    index = part[0]
-    value = compiler.value(operand[index], scope, (*at, index), "None")
+    node, at = nodes[0]
+    value = compiler.value(node, scope, at, "None")
     with compiler.writer.indented(f"if {emptiness(value)}:"):
-        _alternatives(compiler, operand, part[1:], result, scope, at)
+        _alternatives(compiler, nodes[1:], result, scope)
     compiler.writer.line(f"else: {result} = {value.name}")
 
 
@@ -109,7 +110,7 @@ def compile_require(compiler: Compiler, operand: Any, scope: Scope, at: At) -> V
 
 
 def required(compiler: Compiler, value: Value, alternatives: list[tuple[str, ...]]) -> Value:
-    """Write the check that an object has, of each tuple of keys, one with a value; it is MISSING otherwise."""
+    """Write the check that an object has, of each tuple of keys, one with a value; else MISSING."""
     writer = compiler.writer
     result = writer.assign(f"{value.name} if {value.name}.__class__ is dict else M")
     for names in alternatives:

@@ -165,7 +165,7 @@ DIRECTIVES = (
             "string",
             to_text,
             ("str",),
-            "Give a text; numbers and booleans are written out, blank is dropped, min and max bound the length.",
+            "Give a text; numbers and booleans are written out, blank is dropped, min and max bound it.",
         ),
         (
             Example({"$string": "$.id"}, {"id": 42.0}, "42"),

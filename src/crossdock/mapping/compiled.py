@@ -19,14 +19,14 @@ from crossdock.mapping.preset import (
     MappingFile,
     Origin,
     Preset,
-    _faults,
+    faults_of,
     once_within,
     overridden,
     raise_all,
 )
 from crossdock.mapping.subscription import Dispatch, compile_condition, dispatch, has_event_name
 from crossdock.mapping.subscription_syntax import SubscriptionError
-from crossdock.mapping.values import MISSING, is_empty
+from crossdock.mapping.values import MISSING
 
 _MAX_PAYLOADS: Final = 1_000
 """The most payloads one event may become under `for_each`; an event of 64 KiB holds fewer products."""
@@ -188,6 +188,14 @@ def compile_file(
     return CompiledMapping(file.destination, hashlib.sha256(content).hexdigest()[:12], compiled)
 
 
+def compile_faults(file: MappingFile) -> list[ConfigError]:
+    """List what `compile_file` would refuse."""
+    faults: list[ConfigError] = []
+    for preset, origin in _overridden(file, {}, faults):
+        _compile(preset, origin, faults)
+    return faults
+
+
 def _overridden(
     file: MappingFile, overrides: Mapping[str, bool | Mapping[str, Any]], faults: list[ConfigError]
 ) -> list[tuple[Preset, Origin]]:
@@ -211,7 +219,7 @@ def _overridden(
             changed = overridden(preset.model_dump(exclude_unset=True), fields)
             result.append((Preset.model_validate(changed), origin))
         except ValidationError as error:
-            found = _faults(error, Preset, lambda _at, _key: None)
+            found = faults_of(error, Preset, lambda _at, _key: None)
             faults += [
                 ConfigError(f"presets.{preset.name}.{fault.message}", key=fault.key) for fault in found
             ]

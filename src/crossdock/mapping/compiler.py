@@ -64,11 +64,13 @@ class Compiler:
     errors: list[MappingError] = field(default_factory=list)
     _budget: str | None = None
 
-    def value(self, node: Any, scope: Scope, at: At, absent: str = "M") -> Value:
+    def value(  # noqa: PLR0911  (one per JSON type)
+        self, node: Any, scope: Scope, at: At, absent: str = "M"
+    ) -> Value:
         """
         Write the code that computes *node*.
 
-        *absent* names what a path without a value gives: ``M``, or ``None`` for callers that treat both alike.
+        *absent* names what a path without a value gives: ``M``, or ``None`` where both mean the same.
         """
         scope = replace(scope, nesting=scope.nesting + 1)
         if scope.nesting > _MAX_NESTING:
@@ -123,7 +125,7 @@ class Compiler:
         others = [other for other in node if other != key and not (key[0] == "@" and other == "_metadata")]
         if others:
             return self.invalid(
-                f"{key} must be the only key of its mapping; move {', '.join(map(str, others[:3]))} out of it",
+                f"{key} must be the only key here; move {', '.join(map(str, others[:3]))} out of it",
                 scope,
                 (*at, key),
             )
@@ -221,9 +223,9 @@ class Compiler:
 def emptiness(value: Value) -> str:
     """Give the condition under which a value counts as empty: missing, null or a blank text."""
     name = value.name
-    missing = f"{name} is M or " if value.missing else ""
+    nothing = f"{name} is M or {name} is None" if value.missing else f"{name} is None"
     # What sorts below "!" is empty or begins with a blank; the two calls are for those only.
-    return f'{missing}{name} is None or {name}.__class__ is str and {name} < "!" and (not {name} or {name}.isspace())'
+    return f'{nothing} or {name}.__class__ is str and {name} < "!" and (not {name} or {name}.isspace())'
 
 
 def is_path(text: str) -> bool:

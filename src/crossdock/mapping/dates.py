@@ -55,7 +55,7 @@ def _from_epoch(number: float | None) -> datetime | None:
 
 
 def compile_date(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
-    """Write a timestamp as RFC 3339, or by format (strftime, or epoch, epoch_ms), in a zone; UTC by default."""
+    """Write a timestamp as RFC 3339 or by format (strftime, epoch, epoch_ms), in a zone; UTC by default."""
     parts = value_and_options(operand, ("format", "zone"))
     zone = _zone(parts["zone"]) if "zone" in parts else None
     write = _writer(parts.get("format"), zone)
@@ -64,14 +64,8 @@ def compile_date(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Valu
 
     def date(given: Any) -> Any:
         # The form nearly every client sends is the form we write: check it, and keep it.
-        if plain and given.__class__ is str and len(given) == _UTC_MILLISECONDS and given[19] == ".":
-            # Week dates (2026-W01-1) have this length too.
-            if given[23] == "Z" and given[10] == "T" and given[5] != "W":
-                try:
-                    datetime.fromisoformat(given)
-                except ValueError:
-                    return MISSING
-                return given
+        if plain and given.__class__ is str and len(given) == _UTC_MILLISECONDS and _is_usual(given):
+            return given
         moment = parse_timestamp(given)
         if moment is None:
             return MISSING
@@ -81,6 +75,17 @@ def compile_date(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Valu
             return MISSING
 
     return compiler.call(date, value.name)
+
+
+def _is_usual(text: str) -> bool:
+    """Tell whether 24 characters are a UTC timestamp in milliseconds; 2026-W01-1 is a week date."""
+    if text[10] != "T" or text[19] != "." or text[23] != "Z" or text[5] == "W":
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _zone(name: Any) -> tzinfo:

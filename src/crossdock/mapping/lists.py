@@ -39,7 +39,7 @@ def each_item(compiler: Compiler, over: Any, scope: Scope, at: At) -> Iterator[S
 
 
 def compile_each(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
-    """Build a list from a list: value is mapped with $item and $index, what lacks require or where is left out."""
+    """Build a list from a list by $item and $index; items lacking require or failing where are left out."""
     parts = options(operand, ("over", "value", "where", "require"), ("over", "value"))
     writer = compiler.writer
     result = writer.assign("[]")

@@ -177,7 +177,7 @@ def _unquoted(step: str) -> str:
 
 
 def segment_step(value: Any, key: str) -> Any:
-    """Go one key down as Segment's engine does: a falsy value stays what it is, texts and lists have length."""
+    """Go one key down as Segment's engine does: a falsy value stays, texts and lists have a length."""
     if value.__class__ is dict:
         return value.get(key, MISSING)
     if value is None or value is MISSING or value.__class__ is bool or value.__class__ in (int, float):

@@ -148,7 +148,14 @@ def load_mapping(source: str | Path, file: str = "<mapping>") -> MappingFile:
         base = _base(document, data["extends"])
         own = _extended(base, own)
         data = {"destination": base[0], **data}
-    return _checked(document, data, own, faults)
+    checked = _checked(document, data, own, faults)
+    if faults:
+        from crossdock.mapping.compiled import compile_faults  # noqa: PLC0415  (it needs this module)
+
+        # One look at the file should show all there is to mend, not its first layer only.
+        faults += compile_faults(checked)
+    raise_all(faults)
+    return checked
 
 
 def _read(path: Path) -> Document:
@@ -243,15 +250,23 @@ def _checked(
     try:
         MappingFileModel.model_validate({**data, "presets": []})
     except ValidationError as error:
-        faults += _faults(error, MappingFileModel, document.location)
+        faults += faults_of(error, MappingFileModel, document.location)
     presets: list[Preset] = []
     for raw in raws:
         try:
             presets.append(Preset.model_validate(raw.data))
         except ValidationError as error:
-            faults += _faults(error, Preset, raw.origin.locate)
-    raise_all(faults)
-    return MappingFile(data["destination"], tuple(presets), tuple(raw.origin for raw in raws))
+            faults += faults_of(error, Preset, raw.origin.locate)
+            presets.append(_salvaged(raw.data, {detail["loc"][0] for detail in error.errors()}))
+    return MappingFile(str(data.get("destination")), tuple(presets), tuple(raw.origin for raw in raws))
+
+
+def _salvaged(data: Mapping[str, Any], wrong: set[str | int]) -> Preset:
+    """Make a preset of what is right in it, so that the rest of its faults can be found as well."""
+    blank = {"name": "?", "subscribe": 'type = "track"', "action": "?", "mapping": {}, "aliases": []}
+    if "subscribe" in wrong:
+        wrong = {*wrong, "aliases"}
+    return Preset.model_validate({**blank, **{key: part for key, part in data.items() if key not in wrong}})
 
 
 def raise_all(faults: list[ConfigError]) -> None:
@@ -262,9 +277,10 @@ def raise_all(faults: list[ConfigError]) -> None:
         raise ConfigErrors(sorted(faults, key=lambda fault: (fault.location is None, fault.location or 0)))
 
 
-def _faults(
+def faults_of(
     error: ValidationError, model: type[BaseModel], locate: Callable[[At, bool], Location | None]
 ) -> list[ConfigError]:
+    """Word what pydantic found, each with its place."""
     faults = []
     for detail in error.errors():
         at: At = tuple(part for part in detail["loc"] if not str(part).startswith(("str", "list[")))

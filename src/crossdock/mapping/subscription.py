@@ -296,8 +296,7 @@ def warnings(text: str) -> list[Warned]:
 
 def _warn(node: Tree[Any], found: list[Warned], level: int) -> None:
     column = offset_of(node) + 1
-    for trap in _traps(node, level):
-        found.append(Warned(column, trap))
+    found.extend(Warned(column, trap) for trap in _traps(node, level))
     inner = level + (node.data == "group")
     for child in node.children:
         if isinstance(child, Tree):
@@ -323,20 +322,29 @@ def _traps(node: Tree[Any], level: int) -> list[str]:
         traps.append(
             f"Segment's triggers know no {'in' if kind in ('among', 'holds') else 'function or bare path'}"
         )
-    if kind == "compare" and node.children[2].data in ("true", "false") and str(node.children[1]) == "!=":
-        traps.append("Segment compares with the text here, which holds for nearly everything")
-    if kind == "compare" and node.children[2].data == "null" and _root(node.children[0]) in ("event", "type"):
-        traps.append('Segment compares event and type with the text "null"')
-    if kind == "match" and node.children[1].data == "string":
-        pattern = str(literal_value(node.children[1]))
-        edges = pattern.startswith("*") + pattern.endswith("*")
-        if pattern.count("*") != 1 or edges != 1 or set(pattern) & set("?[\\"):
-            traps.append("Segment's match knows exactly one star, first or last, and no ? or [ ]")
+    if kind == "compare":
+        traps += _comparison_traps(*node.children)
+    if kind == "match" and not _one_edge_star(node.children[1]):
+        traps.append("Segment's match knows exactly one star, first or last, and no ? or [ ]")
     if kind == "path" and str(node.children[0]).split(".", 1)[0] not in _ROOTS:
         traps.append(f"Segment's triggers skip a condition on {node.children[0]}")
     if kind in ("contains", "match") and _root(node.children[0]) == "type":
         traps.append(f"Segment's triggers skip {kind} on type")
     return traps
+
+
+def _comparison_traps(left: Tree[Any], operator: Any, right: Tree[Any]) -> list[str]:
+    if right.data in ("true", "false") and str(operator) == "!=":
+        return ["Segment compares with the text here, which holds for nearly everything"]
+    if right.data == "null" and _root(left) in ("event", "type"):
+        return ['Segment compares event and type with the text "null"']
+    return []
+
+
+def _one_edge_star(literal: Tree[Any]) -> bool:
+    pattern = str(literal_value(literal))
+    edges = pattern.startswith("*") + pattern.endswith("*")
+    return pattern.count("*") == 1 and edges == 1 and not set(pattern) & set("?[\\")
 
 
 def _root(node: Tree[Any] | Token) -> str:

@@ -38,10 +38,10 @@ path: PATH
          | "null" -> null
 
 OP: "!=" | "<=" | ">=" | "=" | "<" | ">"
-FUNCTION.2: /(length|lowercase|uppercase|snakecase|kebabcase|titlecase|typeof|bool|string|number)(?=\s*\()/
+FUNCTION.2: /(length|(lower|upper|snake|kebab|title)case|typeof|bool|string|number)(?=\s*\()/
 STRING: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/s
 NUMBER.1: /[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?(?![\w.])/
-PATH: /(?!(?:and|or|in|not|true|false|null)(?![\w$.\\-]))(?:[^\W\d]|\\.|\$)(?:[\w$-]|\\.)*(?:\.(?:[\w$-]|\\.)+)*/s
+PATH: /(?!(and|or|in|not|true|false|null)(?![\w$.\\-]))([^\W\d]|\\.|\$)([\w$-]|\\.)*(\.([\w$-]|\\.)+)*/s
 %ignore /\s+/
 """
 
@@ -91,7 +91,7 @@ _HINTS: Final = (
     (re.compile(r"AND\b|And\b"), "write and in lower case"),
     (re.compile(r"OR\b|Or\b"), "write or in lower case"),
     (re.compile(r"NOT\b|IN\b"), "write it in lower case"),
-    (re.compile(r"[“”‘’„«»]"), "write straight quotes, \" or '"),
+    (re.compile(r"[\u201c\u201d\u2018\u2019\u201e\xab\xbb]"), "write straight quotes, \" or '"),
     (re.compile(r"\["), "an index is not possible in a condition"),
     (re.compile(r"and\b|or\b"), "a condition is missing here"),
 )
@@ -100,7 +100,8 @@ _HINTS: Final = (
 def _reason(text: str, offset: int) -> str:
     quote = _open_quote(text, offset)
     if quote is not None:
-        return f"the quote {text[quote]} opened at column {quote + 1} is never closed (in YAML, # starts a comment)"
+        opened = f"the quote {text[quote]} opened at column {quote + 1}"
+        return f"{opened} is never closed (in YAML, a # after a space starts a comment)"
     if offset >= len(text.rstrip()):
         if text.count("(") > text.count(")"):
             return "a closing parenthesis is missing"

@@ -31,29 +31,10 @@ _DISABLED_TAGS: Final = (
     "continue",
     "liquid",
 )
-_DISABLED_FILTERS: Final = tuple(
-    [
-        "array_to_sentence_string",
-        "concat",
-        "find",
-        "find_exp",
-        "find_index",
-        "find_index_exp",
-        "group_by",
-        "group_by_exp",
-        "has",
-        "has_exp",
-        "map",
-        "newline_to_br",
-        "reject",
-        "reject_exp",
-        "reverse",
-        "sort",
-        "sort_natural",
-        "uniq",
-        "where_exp",
-        "type",
-    ]
+_DISABLED_FILTERS: Final = (
+    *("array_to_sentence_string", "concat", "find", "find_exp", "find_index", "find_index_exp", "group_by"),
+    *("group_by_exp", "has", "has_exp", "map", "newline_to_br", "reject", "reject_exp", "reverse", "sort"),
+    *("sort_natural", "uniq", "where_exp", "type"),
 )
 
 
