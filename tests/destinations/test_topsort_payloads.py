@@ -180,6 +180,30 @@ def test_an_entity_beside_a_bid_is_left_out() -> None:
     assert (CLICK, ()) == sent({**CLICK, "entity": {"type": "product", "id": "p"}})
 
 
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        (
+            {"additionalAttribution": {"type": "vendor", "id": "v", "utm_1": 1}, "slot": 1},
+            "additionalAttribution.*",
+        ),
+        ({"dsp_metadata": {"gclid": "g", "utm_2": float("nan")}}, None),
+        ({"page": {"type": "home", "pageId": "h", "utm_3": 1}, "slot": 1}, "page.*"),
+    ],
+)
+def test_names_of_what_is_left_out_are_few(extra: dict[str, Any], named: str | None) -> None:
+    """They are counted by name, so keys that a sender invents are not among them."""
+    _, dropped = sent({**CLICK, **extra})
+    assert ({named, "slot"} if named else set()) == set(dropped)
+
+
+def test_half_an_emoji_never_raises() -> None:
+    """The door mends such text; what comes another way is rejected with a reason."""
+    outcome = TOPSORT.prepare("click", {**CLICK, "dsp_metadata": {"a": "\ud83d"}})
+    assert isinstance(outcome, Rejected)
+    assert "UTF-8" in outcome.reason
+
+
 def test_organic_events_can_be_dropped() -> None:
     """With `organic: drop` only what won an auction is sent."""
     topsort = Topsort(api_key="key", organic="drop")

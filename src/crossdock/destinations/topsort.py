@@ -190,6 +190,8 @@ _REQUIRED = {
     "items": Item.__required_keys__,
 }
 """What an object cannot do without, by the field that holds it: lacking it, the whole object goes."""
+_WRITTEN_BY_MAPPINGS = frozenset({"", "placement.", "items."})
+"""Where keys are an integrator's and worth naming; elsewhere they are the sender's, and without end."""
 _REQUIRED_ALWAYS = frozenset({("id",), ("occurredAt",), ("opaqueUserId",)})
 
 
@@ -235,7 +237,9 @@ class Topsort(Destination):
         mended = _mended(action, payload)
         return self._finished(action, *mended) if isinstance(mended, _Mended) else mended
 
-    def _finished(self, action: str, valid: dict[str, Any], dropped: tuple[str, ...]) -> Prepared | Skipped:
+    def _finished(
+        self, action: str, valid: dict[str, Any], dropped: tuple[str, ...]
+    ) -> Prepared | Skipped | Rejected:
         if len(valid["id"]) > 128:  # Topsort's own Segment destination caps ids there
             valid["id"] = str(uuid5(NAMESPACE_URL, valid["id"]))
         user = valid["opaqueUserId"]
@@ -250,7 +254,10 @@ class Topsort(Destination):
                 return Skipped("organic")
             if not self.dsp_metadata:
                 valid.pop("dsp_metadata", None)
-        return Prepared(orjson.dumps(valid), dropped)
+        try:
+            return Prepared(orjson.dumps(valid), dropped)
+        except TypeError as error:  # half an emoji in a text that the schema does not look into
+            return Rejected(f"payload: {error}")
 
     def request(self, batch: Batch) -> Request:
         """Build one ``POST /v2/events`` that mixes all kinds, with no empty array."""
@@ -342,10 +349,10 @@ def _unknown(payload: Any, valid: Any, prefix: str = "") -> dict[str, None]:
     names: dict[str, None] = {}
     if isinstance(payload, dict) and isinstance(valid, dict):
         for key, value in payload.items():
-            found = (
-                _unknown(value, valid[key], f"{prefix}{key}.") if key in valid else {f"{prefix}{key}": None}
-            )
-            names.update(found)
+            if key in valid:
+                names.update(_unknown(value, valid[key], f"{prefix}{key}."))
+            else:
+                names[prefix + (str(key) if prefix in _WRITTEN_BY_MAPPINGS else "*")] = None
     elif isinstance(payload, list) and isinstance(valid, list):
         for member, known in zip(payload, valid, strict=True):
             names.update(_unknown(member, known, prefix))
@@ -394,6 +401,8 @@ def _final(
 
 def _name(path: tuple[int | str, ...], loc: tuple[int | str, ...]) -> str:
     """Name a part without list positions; of an order line that goes, the field that made it go."""
+    if path[0] == "dsp_metadata":
+        return "dsp_metadata.*" if len(path) > 1 else "dsp_metadata"
     parts = (*path, loc[-1]) if path[0] == "items" and type(path[-1]) is int else path
     return ".".join(part for part in parts if type(part) is str)
 
