@@ -14,10 +14,11 @@ from crossdock import destinations, document, settings
 from crossdock.assembly import assemble
 from crossdock.cli import terminal
 from crossdock.cli.findings import Finding, of_error, of_mapping
+from crossdock.cli.mapping_in_force import mapping_file
 from crossdock.cli.options import config_option
 from crossdock.delivery.plan import Route
 from crossdock.errors import ConfigError
-from crossdock.mapping.preset import load_mapping, shipped_mapping_path
+from crossdock.mapping.preset import load_mapping
 from crossdock.settings import Settings
 
 Format = Literal["text", "json", "github"]
@@ -86,11 +87,9 @@ def _in_settings(path: Path) -> list[Finding]:
 def _in_route(name: str, route: Route, loaded: Settings, beside: Path) -> list[Finding]:
     """Check a destination's mapping as its settings put it in force."""
     configured = loaded.destinations[name]
-    own = configured.mapping
-    path = shipped_mapping_path(configured.vendor) if own is None else beside / own
-    file = load_mapping(path)
+    file = mapping_file(configured, beside)
     found = of_mapping(file, route.vendor.actions, overrides=configured.presets, vendor=route.vendor)
-    if own is not None:
+    if configured.mapping is not None:
         return found
     # The reader wrote the settings, not the shipped file: the place that can be mended is theirs.
     base = ("destinations", name, "presets")

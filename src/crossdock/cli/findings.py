@@ -12,11 +12,13 @@ from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, Final, Literal
 
+from crossdock.cli.mapping_in_force import Overrides, presets_of
 from crossdock.cli.specimen import specimen
 from crossdock.destinations.base import Destination, Prepared, Rejected
 from crossdock.errors import ConfigError, ConfigErrors, Location, MappingFailed
 from crossdock.mapping.compiled import CompiledPreset, compile_file
-from crossdock.mapping.preset import MappingFile, Origin, Preset, PresetExample, overridden
+from crossdock.mapping.examples import run_examples
+from crossdock.mapping.preset import MappingFile, Origin, Preset
 from crossdock.mapping.subscription import Pair, dispatch, warnings
 from crossdock.visitors import visitor_facts
 
@@ -56,6 +58,8 @@ class _Ready:
 
     preset: Preset
     origin: Origin
+    alone: MappingFile
+    """A file of nothing else."""
     compiled: CompiledPreset
     vendor: Destination | None
 
@@ -81,7 +85,7 @@ def of_mapping(
     file: MappingFile,
     actions: Sequence[str],
     *,
-    overrides: Mapping[str, bool | Mapping[str, Any]] | None = None,
+    overrides: Overrides | None = None,
     vendor: Destination | None = None,
 ) -> list[Finding]:
     """
@@ -97,7 +101,7 @@ def of_mapping(
         return [*wrong, *of_error(error)]
     if wrong:
         return wrong
-    ready = [_ready(file, preset, origin, vendor) for preset, origin in _in_force(file, overrides)]
+    ready = [_ready(file, preset, origin, vendor) for preset, origin in presets_of(file, overrides)]
     found = [one for each in ready for one in (*_examples(each), *_language(each), *_unreachable(each))]
     enabled = [each for each in ready if each.preset.enabled]
     found += [one for each in enabled for one in _unsendable(each)]
@@ -106,7 +110,7 @@ def of_mapping(
 
 
 def _unknown_actions(file: MappingFile, actions: Sequence[str]) -> Iterator[Finding]:
-    for preset, origin in _in_force(file, {}):
+    for preset, origin in presets_of(file, {}):
         if preset.action not in actions:
             near = get_close_matches(preset.action, actions, 1, 0.5)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(actions)}"
@@ -114,23 +118,9 @@ def _unknown_actions(file: MappingFile, actions: Sequence[str]) -> Iterator[Find
             yield Finding("error", message, origin.locate(("action",)), preset.name)
 
 
-def _in_force(
-    file: MappingFile, overrides: Mapping[str, bool | Mapping[str, Any]]
-) -> Iterator[tuple[Preset, Origin]]:
-    """Give the presets as a destination's settings leave them; the overrides are known to be valid."""
-    origins = file.origins or (Origin(),) * len(file.presets)
-    for preset, origin in zip(file.presets, origins, strict=True):
-        change = overrides.get(preset.name)
-        if change is None:
-            yield preset, origin
-            continue
-        fields = {"enabled": change} if isinstance(change, bool) else change
-        yield Preset.model_validate(overridden(preset.model_dump(exclude_unset=True), fields)), origin
-
-
 def _ready(file: MappingFile, preset: Preset, origin: Origin, vendor: Destination | None) -> _Ready:
     alone = MappingFile(file.destination, (preset,), (origin,))
-    return _Ready(preset, origin, compile_file(alone, {preset.name: True}).presets[0], vendor)
+    return _Ready(preset, origin, alone, compile_file(alone, {preset.name: True}).presets[0], vendor)
 
 
 def view(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -140,39 +130,8 @@ def view(event: Mapping[str, Any]) -> dict[str, Any]:
 
 def _examples(ready: _Ready) -> Iterator[Finding]:
     """An example that no longer holds is an error: it says what the preset is meant to do."""
-    for index, example in enumerate(ready.preset.examples):
-        fault = _example_fault(ready, example)
-        if fault:
-            label = f"example {example.name or index + 1}"
-            place = ready.origin.locate(("examples", index))
-            yield ready.find("error", f"{label}: {fault}", place)
-
-
-def _example_fault(ready: _Ready, example: PresetExample) -> str | None:
-    event = view(example.event)
-    if not ready.compiled.matches(event):
-        return "the subscription does not match its event" if example.sends else None
-    try:
-        sent = [mapped.payload for mapped in ready.compiled.payloads(event)]
-    except MappingFailed as failed:
-        return f"cannot be mapped: {failed.message}"
-    if sent != example.sends:
-        return f"sends {_difference(example.sends, sent)}"
-    return None
-
-
-def _difference(expected: list[Any], actual: list[Any]) -> str:
-    """Name the first difference between the payloads an example states and those the preset makes."""
-    if len(expected) != len(actual):
-        return f"{len(actual)} payloads, not the {len(expected)} it states; mend the mapping or the example"
-    for index, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
-        if not isinstance(wanted, dict) or not isinstance(got, dict):
-            continue
-        for key in (*wanted, *got):
-            if wanted.get(key) != got.get(key):
-                where = key if len(actual) == 1 else f"[{index}].{key}"
-                return f"{where} = {got.get(key, 'nothing')!r}, not {wanted.get(key, 'nothing')!r}"
-    return "other payloads than it states; mend the mapping or the example"
+    for problem in run_examples(ready.alone):
+        yield Finding("error", problem.message, problem.location, ready.preset.name)
 
 
 def _language(ready: _Ready) -> Iterator[Finding]:

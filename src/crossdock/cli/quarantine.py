@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,10 +87,23 @@ async def _one(journal: JournalReader, id_: int) -> Quarantined:
 
 
 async def _ask(config: Path, ids: tuple[int, ...]) -> str | None:
+    """Ask for these rows, or for all there are."""
     async with journal_of(config) as journal:
         for id_ in ids:
             await _one(journal, id_)
-        return await ask(journal, Command("quarantine.replay", {"ids": list(ids) or None}))
+        chosen = list(ids) or [row.id async for row in every_row(journal)]
+        if not chosen:
+            return "The quarantine is empty."
+        return await ask(journal, Command("quarantine.replay", {"ids": chosen}))
+
+
+async def every_row(journal: JournalReader) -> AsyncIterator[Quarantined]:
+    """Give every quarantined event, newest first."""
+    before: int | None = None
+    while rows := await journal.quarantined(before=before, limit=500):
+        for row in rows:
+            yield row
+        before = rows[-1].id
 
 
 def _print_list(rows: list[Quarantined]) -> None:

@@ -1,0 +1,87 @@
+"""How an event's story reads on a terminal; `try` and `why` share it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+
+from crossdock.cli import terminal
+from crossdock.cli.tracing import DestinationTrace, PayloadTrace, PresetTrace, RequestTrace
+
+
+def print_event(document: Mapping[str, Any]) -> None:
+    """Print an event in a line or two."""
+    out = terminal.console()
+    name = document.get("event") or document.get("name") or ""
+    ids = [f"{key} {document[key]}" for key in ("anonymousId", "userId") if document.get(key)]
+    out.print(terminal.styled(f"{document.get('type')} {name}".strip(), "bold"), soft_wrap=True)
+    facts = [f"messageId {document.get('messageId')}", *ids, f"timestamp {document.get('timestamp')}"]
+    out.print(terminal.printable("  " + "   ".join(facts)), soft_wrap=True)
+
+
+def print_traces(traces: Iterable[DestinationTrace]) -> None:
+    """Print what the event means to each destination."""
+    out = terminal.console()
+    shown = False
+    for trace in traces:
+        shown = True
+        print_trace(trace, out)
+    if not shown:
+        out.print("\nNo destination is enabled.")
+
+
+def print_trace(trace: DestinationTrace, out: Console, *, verdict: str | None = None) -> None:
+    """Print one destination's part; with a *verdict* it is told what became of it, not what would."""
+    out.print()
+    style = "bold green" if trace.payloads and not trace.held_back else "bold yellow"
+    out.print(terminal.styled(f"{trace.destination}: {verdict or trace.outcome}", style), soft_wrap=True)
+    if trace.held_back:
+        _line(out, f"  held back: {trace.held_back}")
+    for preset in sorted(trace.presets, key=lambda one: not (one.matched and one.enabled)):
+        _print_preset(preset, out)
+    for payload in trace.payloads:
+        _print_payload(payload, out)
+    for refused in trace.refused:
+        text = f"  {refused.preset} → {refused.action}: refused before sending: {refused.reason}"
+        out.print(terminal.styled(text, "red"), soft_wrap=True)
+    for what, tally in (("skipped", trace.skipped), ("fields left out as invalid", trace.dropped)):
+        if tally:
+            named = (f"{name} ({times})" if times > 1 else name for name, times in tally.items())
+            _line(out, f"  {what}: {', '.join(named)}")
+    if verdict is None:
+        for request in trace.requests:
+            _print_request(request, out)
+
+
+def _print_preset(preset: PresetTrace, out: Console) -> None:
+    if preset.matched and preset.enabled:
+        out.print(terminal.styled(f"  ✓ {preset.name} → {preset.action}", "green"), soft_wrap=True)
+    elif preset.matched:
+        _line(out, f"  ✗ {preset.name}: would match, but is switched off")
+    else:
+        _line(out, f"  ✗ {preset.name}: {'; '.join(preset.because)}", "dim")
+
+
+def _print_payload(payload: PayloadTrace, out: Console) -> None:
+    _line(out, f"  payload {payload.index}: {payload.preset} → {payload.action}")
+    _line(out, _indent(terminal.indented(terminal.json_or_text(payload.payload))))
+    if payload.guard is not None:
+        guard = payload.guard
+        _line(out, f"    guard: {guard.key} once within {terminal.span(guard.within_seconds)}: {guard.says}")
+
+
+def _print_request(request: RequestTrace, out: Console) -> None:
+    _line(out, f"  request: {request.method} {request.url}", "bold")
+    for name, value in request.headers.items():
+        _line(out, f"    {name}: {value}")
+    _line(out, f"    {request.body.decode('utf-8', 'replace')}")
+
+
+def _indent(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _line(out: Console, text: str, style: str = "") -> None:
+    out.print(terminal.styled(text, style), soft_wrap=True)
