@@ -70,20 +70,30 @@ def admit(document: dict[str, Any], how: Reception) -> bytes:
     notes: list[str] = []
     _stamp(document, how, notes)
     _enrich(document, how)
-    _bound_properties(document, notes)
-    _note(document, how, notes)
+    properties = document.get("properties")
+    if properties.__class__ is dict and len(properties) > MAX_PROPERTIES:
+        document["properties"] = dict(list(properties.items())[:MAX_PROPERTIES])
+        notes.append("properties_cut")
+    if notes or how.webhook or "_metadata" in document:
+        _note(document, how, notes)
     return _serialise(document)
 
 
 def _check(document: dict[str, Any], how: Reception) -> None:
-    _message_id(document)
+    # Here and below the common case is tried in place: a call costs more than the check
+    given = document.get("messageId")
+    if given.__class__ is not str or not 0 < len(given) <= MAX_MESSAGE_ID:
+        document["messageId"] = _message_id(given)
     kind = document.get("type") or how.type
     rules = _RULES.get(kind) if isinstance(kind, str) else None
     if rules is None:
         raise InvalidEvent(f"type must be one of {', '.join(_RULES)}", "type_not_valid")
     document["type"] = kind
-    user, anonymous = _id(document, "userId"), _id(document, "anonymousId")
-    if user is None and anonymous is None and kind not in _NAMES_ITS_IDS:
+    identified = False
+    for key in ("userId", "anonymousId"):
+        given = document.get(key)
+        identified = (given is not None and _id(document, key) is not None) or identified
+    if not identified and kind not in _NAMES_ITS_IDS:
         raise InvalidEvent("an event needs a userId or an anonymousId", "no_user_anon_id")
     rules(document, how)
     context = document.get("context")
@@ -96,15 +106,14 @@ def _check(document: dict[str, Any], how: Reception) -> None:
         document["integrations"] = {}  # null, [] and other noise: never a filter
 
 
-def _message_id(document: dict[str, Any]) -> None:
-    given = document.get("messageId")
-    if given.__class__ is not str:
-        given = _text(given, "messageId", "message_id_not_string")
-    if not given:
-        given = str(uuid.uuid4())
-    elif len(given) > MAX_MESSAGE_ID:
+def _message_id(given: Any) -> str:
+    """Give a message id that is none yet, or refuse it."""
+    text = _text(given, "messageId", "message_id_not_string")
+    if not text:
+        return str(uuid.uuid4())
+    if len(text) > MAX_MESSAGE_ID:
         raise InvalidEvent("messageId must be under 100 characters", "message_id_too_long")
-    document["messageId"] = given
+    return text
 
 
 def _id(document: dict[str, Any], key: str) -> str | None:
@@ -149,8 +158,10 @@ def _track(document: dict[str, Any], _how: Reception) -> None:
     name = document.get("event")
     if name is None or name == "":
         raise InvalidEvent("a track event needs an event name in `event`", "event_not_defined")
-    _string(document, "event")
-    _object(document, "properties")
+    if name.__class__ is not str:
+        _string(document, "event")
+    if document.get("properties").__class__ is not dict:
+        _object(document, "properties")
 
 
 def _page(document: dict[str, Any], _how: Reception) -> None:
@@ -268,13 +279,6 @@ def _enrich(document: dict[str, Any], how: Reception) -> None:
     local = how.channel == "client" or context.get("direct") is True
     if local and how.ip is not None and not context.get("ip"):
         document["context"] = {**context, "ip": how.ip}
-
-
-def _bound_properties(document: dict[str, Any], notes: list[str]) -> None:
-    properties: Any = document.get("properties")
-    if properties.__class__ is dict and len(properties) > MAX_PROPERTIES:
-        document["properties"] = dict(list(properties.items())[:MAX_PROPERTIES])
-        notes.append("properties_cut")
 
 
 def _note(document: dict[str, Any], how: Reception, notes: list[str]) -> None:

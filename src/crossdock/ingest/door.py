@@ -161,7 +161,8 @@ class Door:
             raise UnknownSource("no source has this name", "unknown_source")
         # A request no longer than one event may be holds none that is too long
         spare = limits.event_bytes - envelope.size_bytes if body_bytes > limits.event_bytes else None
-        _bound_envelope(envelope, items, limits)
+        if envelope is not NO_ENVELOPE:
+            _bound_envelope(envelope, items, limits)
         arrivals: list[Arrival] = []
         refused: list[Refused] = []
         refusals: list[Refusal] = []
@@ -198,14 +199,14 @@ class Door:
     ) -> None:
         """Count and log what is durable now; no word of what an event holds."""
         source, metrics = how.source or "", self.metrics
-        copies = [arrival for arrival, kept in zip(arrivals, appended, strict=True) if kept.duplicate]
+        copies = [at for at, kept in enumerate(appended) if kept.duplicate]
         if len(appended) > len(copies):
             # by reference: a reload may have taken the source away meanwhile
             (self._accepted.get(source) or metrics.accepted.labels(source)).inc(len(appended) - len(copies))
         if copies:
             metrics.duplicates.labels(source).inc(len(copies))
-        for arrival in copies[:LOGGED_EVENTS]:
-            log(Log.EVENT_DUPLICATE, source=source, message_id=arrival.message_id)
+        for at in copies[:LOGGED_EVENTS]:
+            log(Log.EVENT_DUPLICATE, source=source, message_id=arrivals[at].message_id)
         for line in refused:
             count = 1 if line.through is None else line.through - line.position + 1
             metrics.refused.labels(source, line.code).inc(count)
@@ -240,7 +241,7 @@ def _merge(item: dict[str, Any], envelope: Envelope) -> None:
 
 def _bound_envelope(envelope: Envelope, items: Sequence[Any], limits: Limits) -> None:
     """Refuse a context that, laid under each event, makes far more of a request than was sent."""
-    if envelope is not NO_ENVELOPE and envelope.size_bytes * len(items) > 8 * limits.body_bytes:
+    if envelope.size_bytes * len(items) > 8 * limits.body_bytes:
         raise TooLarge("the batch's context is too large to be laid under each of its events", "too_large")
 
 

@@ -103,8 +103,7 @@ def _batch(door: Door, channel: Channel) -> Handler:
 
 def _identify(door: Door, request: web.Request, body: bytes) -> tuple[Any, str]:
     """Give the parsed body and the source whose write key it came with; a key in the header wins."""
-    key = header_key(request.headers.get(hdrs.AUTHORIZATION))
-    source = None if key is None else door.keys.source(key)
+    source = door.keys.source_of_header(request.headers.get(hdrs.AUTHORIZATION))
     document = load(body)
     if source is None:
         source = door.keys.source(body_key(document) or request.query.get("writeKey"))
