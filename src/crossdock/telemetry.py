@@ -62,6 +62,7 @@ class Log(Enum):
     )
     JOURNAL_RETAINED = ("journal.retained", "info", "Events past retention and every cursor were deleted.")
     DELIVERY_ATTEMPTED = ("delivery.attempted", "info", "One request to a vendor and what came of it.")
+    DELIVERY_NOTED = ("delivery.noted", "warning", "A vendor took a request, and something about it is odd.")
     DELIVERY_DEAD_LETTER = ("delivery.dead_letter", "error", "A vendor refused a payload for good.")
     DELIVERY_SUPPRESSED = ("delivery.suppressed", "debug", "The guard held back a second copy of an action.")
     DELIVERY_SPLIT = (

@@ -73,7 +73,7 @@ class Courier:
             answer=answer,
         )
         wait = self._tell_gate(outcomes)
-        self._report(row, batch)
+        self._report(row, batch, outcomes)
         return Attempt(outcomes, row, wait)
 
     async def _exchange(self, route: Route, batch: Batch) -> tuple[int | None, str, list[Outcome]]:
@@ -112,10 +112,18 @@ class Courier:
             self.gate.refused(len(refused), refused[-1].reason)
         return 0.0
 
-    def _report(self, row: SentRequest, batch: Batch) -> None:
+    def _report(self, row: SentRequest, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         destination = row.lane.destination
         self.metrics.attempts.labels(destination, row.outcome).inc()
         self.metrics.attempt_seconds.labels(destination).observe(row.duration_seconds)
+        for note in dict.fromkeys(one.note for one in outcomes if isinstance(one, Delivered) and one.note):
+            log(
+                Log.DELIVERY_NOTED,
+                destination=destination,
+                messageId=batch.payloads[0].message_id,
+                lastMessageId=batch.payloads[-1].message_id,
+                note=note,
+            )
         log(
             Log.DELIVERY_ATTEMPTED,
             destination=destination,

@@ -52,6 +52,8 @@ class LaneWorker:
         self._suspects = 0
         """So many payloads at the front hold at least one that made its batch fail."""
         self._cap_bytes: int | None = None
+        self._cap_payloads: dict[str, int] = {}
+        """What the vendor has said an endpoint takes at most."""
         self._failures = 0
         self._sending: asyncio.Task[float] | None = None
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -104,6 +106,7 @@ class LaneWorker:
         self._window = Window(self.lane, self._durable)
         self._suspects = self._failures = 0
         self._cap_bytes = None
+        self._cap_payloads = {}
         self._owed_since = None
 
     async def _write(self, request: SentRequest | None = None) -> None:
@@ -182,13 +185,21 @@ class LaneWorker:
 
     def _cut(self) -> Cut:
         limits = self._route.vendor.limits
-        payloads = self._batch_payloads()
+        payloads = min(self._batch_payloads(), self._endpoint_payloads())
         if self._suspects:
             payloads = min(payloads, max(1, self._suspects // 2))
         if self._courier.gate.state == "halted":
             payloads = 1
         body_bytes = min(limits.body_bytes, self._cap_bytes or limits.body_bytes)
         return cut(self._window.owed(), limits, payloads=payloads, body_bytes=body_bytes)
+
+    def _endpoint_payloads(self) -> int:
+        """Say how many payloads the next request's endpoint takes, as declared and as learned."""
+        most = self._route.vendor.limits.payloads
+        for first in self._window.owed():
+            most = self._route.vendor.most_payloads(first.endpoint)
+            return min(most, self._cap_payloads.get(first.endpoint, most))
+        return most
 
     async def _deliver(self) -> float:
         """Send one batch and settle what came of it; gives the seconds to stay away."""
@@ -240,7 +251,9 @@ class LaneWorker:
             code=outcome.code,
             reason=outcome.reason,
         )
-        if outcome.cap_bytes is not None:
+        if outcome.cap_payloads is not None:
+            self._cap_payloads[owed[0].endpoint] = max(1, outcome.cap_payloads)
+        elif outcome.cap_bytes is not None:
             self._cap_bytes = outcome.cap_bytes
         else:
             self._suspects = len(owed)

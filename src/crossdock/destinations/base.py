@@ -106,7 +106,9 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """The vendor has it."""
+    """The vendor has it; `note` is what an operator should know all the same, and is logged."""
+
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +138,14 @@ class Split:
     """
     The batch was refused and the guilty payload is unknown: halve it.
 
-    `cap_bytes` is set when the request was too large: later bodies stay below it.
+    `cap_bytes` is set when the request was too large: later bodies stay below it. `cap_payloads` is set when
+    it held too many payloads: later requests to that endpoint hold no more.
     """
 
     reason: str
     code: str | None = None
     cap_bytes: int | None = None
+    cap_payloads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +188,10 @@ class Destination(BaseModel):
     def endpoint(self, action: str) -> str:  # noqa: ARG002 - vendors with several decide by it
         """Name the endpoint; payloads of different endpoints never share a request."""
         return ""
+
+    def most_payloads(self, endpoint: str) -> int:  # noqa: ARG002  (for vendors whose endpoints differ)
+        """Say how many payloads one request to *endpoint* may hold; at most `Limits.payloads`."""
+        return self.limits.payloads
 
     def request(self, batch: Batch) -> Request:
         """Build the one request that carries the batch."""
@@ -258,9 +266,10 @@ def _number(text: str) -> float | None:
 
 
 def names() -> list[str]:
-    """List the vendors that exist: every module of this folder but this one, sorted."""
+    """List the vendors that exist: every module of this folder but this one and private ones, sorted."""
     package = importlib.import_module("crossdock.destinations")
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name != "base")
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return sorted(name for name in found if name != "base" and name[0] != "_")
 
 
 def load(name: str) -> type[Destination]:

@@ -56,6 +56,8 @@ class CompiledPreset:
     _over: Callable[[Any], Any] | None
     _map: Callable[..., Any]
     _once: Callable[..., Any] | None
+    fallback: bool = False
+    """Takes only what no other preset takes."""
 
     def payloads(self, event: Mapping[str, Any]) -> list[Mapped]:
         """
@@ -133,10 +135,10 @@ class CompiledMapping:
             entry = by_name.get(event.get("event")) or by_name[None]
         except TypeError:
             # A type or name that is a list or object cannot be looked up, and equals no text.
-            return [preset for preset in self.presets if preset.matches(event)]
+            return _chosen([preset for preset in self.presets if preset.matches(event)])
         if entry.settled is not None:
             return entry.settled
-        return [preset for preset, sure in entry.candidates if sure or preset.matches(event)]
+        return _chosen([preset for preset, sure in entry.candidates if sure or preset.matches(event)])
 
 
 class _Entry(NamedTuple):
@@ -148,8 +150,15 @@ class _Entry(NamedTuple):
     @classmethod
     def of(cls, candidates: _Candidates) -> _Entry:
         if all(sure for _, sure in candidates):
-            return cls(candidates, tuple(preset for preset, _ in candidates))
+            return cls(candidates, tuple(_chosen([preset for preset, _ in candidates])))
         return cls(candidates, None)
+
+
+def _chosen(matching: list[CompiledPreset]) -> list[CompiledPreset]:
+    """Leave out the fallbacks where another preset matches."""
+    if len(matching) < 2:
+        return matching
+    return [preset for preset in matching if not preset.fallback] or matching
 
 
 def _candidates(
@@ -251,7 +260,7 @@ def _compile(
     if len(faults) > before:
         return None
     compiled = CompiledPreset(
-        preset.name, preset.action, items, once_within(preset), matches, over, make, once
+        preset.name, preset.action, items, once_within(preset), matches, over, make, once, preset.fallback
     )
     return compiled, needs
 

@@ -67,6 +67,9 @@ class Preset(BaseModel):
     for_each: Any = Field(
         default=None, description="A list of the event: one payload per item, $item and $index."
     )
+    fallback: bool = Field(
+        default=False, description="Takes only events that no other enabled preset of the file takes."
+    )
     requires: list[str | list[str]] = Field(
         default=[], description="Fields a payload must have to be sent; a list of names means any of them."
     )
