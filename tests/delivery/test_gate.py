@@ -15,6 +15,7 @@ class Clock:
         self.at = 100.0
 
     def __call__(self) -> float:
+        """Tell the time."""
         return self.at
 
 
@@ -86,7 +87,7 @@ async def test_a_halt_is_probed_every_half_minute_or_when_told() -> None:
 
 
 async def test_many_refusals_in_a_row_halt() -> None:
-    """Twenty refusals with no success between are no heap of dead letters; a success starts the count anew."""
+    """Twenty refusals with no success between are no heap of dead letters; a success counts anew."""
     one = gate()
     one.refused(REFUSALS_TO_HALT - 1, "bad")
     one.passed()

@@ -130,7 +130,7 @@ class AsideWorker:
         if not await self._send(account, made.owed):
             return
         account.settled.done = [row.id]
-        if row.dead_letter is not None:
+        if row.dead_letter is not None and not account.letters:
             account.settled.replayed = [row.dead_letter]
         await self._write(account)
         if row.kind in ("retry", "later"):
@@ -175,10 +175,7 @@ class AsideWorker:
             account.refused_owners.append((one.claim.key, one.claim.owner))
 
     def _letter(self, account: _Account, refused: Refused) -> DeadLetter:
-        row = account.row
-        letter = dead_letter(self.route, account.stored, row.event, refused=refused, at=self.now())
-        letter.replays = 1 if row.kind == "replay" else 0
-        return letter
+        return dead_letter(self.route, account.stored, account.row.event, refused=refused, at=self.now())
 
     async def _write(self, account: _Account) -> None:
         settled = account.settled

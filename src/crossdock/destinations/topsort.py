@@ -201,6 +201,7 @@ class Topsort(Destination):
     # OpenAPI: at most 50 entries in each of the four arrays. No size of the body is published, so half a
     # mebibyte is ours; 64 bytes of it are the object around the arrays.
     limits: ClassVar[Limits] = Limits(payloads=200, per_kind=50, body_bytes=512 * 1024 - 64)
+    segment_names: ClassVar[tuple[str, ...]] = ("Topsort",)
     actions: ClassVar[tuple[str, ...]] = tuple(ARRAYS)
 
     api_key: SecretStr = Field(min_length=1)
@@ -338,9 +339,7 @@ def _unknown_below(payload: dict[str, Any], valid: dict[str, Any]) -> bool:
     if "placement" in valid:
         return len(valid["placement"]) != len(payload["placement"])
     if "items" in valid:
-        return any(
-            len(known) != len(item) for known, item in zip(valid["items"], payload["items"], strict=True)
-        )
+        return sum(map(len, valid["items"])) != sum(map(len, payload["items"]))
     return False
 
 

@@ -47,6 +47,8 @@ class Switches(BaseModel):
     """Cut every connection without an answer; nothing is stored. Its own pages still answer."""
     refuse: list[str] = []
     """Refuse every request with a payload of this id or product id, as the vendor refuses a bad payload."""
+    choke: list[str] = []
+    """Answer 500 to every request with an event of this id, as a vendor does that one payload upsets."""
     max_body_bytes: int | None = None
     """Answer 413 above this size."""
 
@@ -154,10 +156,12 @@ class Simulator:
         self.port = self._runner.addresses[-1][1]
 
     async def hang_up(self) -> None:
-        """Close the port, so that new connections are refused, until `listen`."""
-        if self._site is not None:
+        """Close the port and every connection, as a vendor that is away, until `listen`."""
+        if self._site is not None and self._runner is not None:
             await self._site.stop()
             self._site = None
+            if self._runner.server is not None:
+                await self._runner.server.shutdown(0.0)
 
     # What it serves.
 
@@ -187,7 +191,10 @@ class Simulator:
             return Verdict(405, violation=f"{request.method} {request.path}: only POST")
         if self.switches.max_body_bytes is not None and len(body) > self.switches.max_body_bytes:
             return Verdict(413)
-        return self.judge(request.path, request.headers, body)
+        verdict = self.judge(request.path, request.headers, body)
+        if self.switches.choke and any(event.key in self.switches.choke for event in verdict.events):
+            return self.scripted(500)
+        return verdict
 
     async def _show(self, _: web.Request) -> web.Response:
         return web.Response(text=render(self.vendor, self.kinds, self.store), content_type="text/html")
