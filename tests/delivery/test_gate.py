@@ -53,12 +53,12 @@ async def test_failures_open_the_breaker_and_one_success_closes_it() -> None:
     one = gate(clock)
     for _ in range(FAILURES_TO_OPEN):
         one.failed("503", None)
-    assert "down" == one.state
+    assert "down" == str(one.state)
     clock.at += 15
     async with one.permit():
         assert not await granted(one), "a second probe while the first is under way"
         one.passed()
-    assert "well" == one.state
+    assert "well" == str(one.state)
     assert await granted(one)
 
 
@@ -92,6 +92,6 @@ async def test_many_refusals_in_a_row_halt() -> None:
     one.refused(REFUSALS_TO_HALT - 1, "bad")
     one.passed()
     one.refused(REFUSALS_TO_HALT - 1, "bad")
-    assert "well" == one.state
+    assert "well" == str(one.state)
     one.refused(1, "bad")
-    assert "halted" == one.state
+    assert "halted" == str(one.state)
