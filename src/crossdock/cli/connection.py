@@ -16,7 +16,7 @@ from crossdock.errors import CrossdockError
 from crossdock.journal import open_client
 from crossdock.journal.base import Command, JournalReader
 
-_WAIT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 5.0
 _POLL_SECONDS: Final = 0.1
 
 
@@ -35,14 +35,14 @@ async def journal_of(config: Path) -> AsyncIterator[JournalReader]:
         await journal.close()
 
 
-async def ask(journal: JournalReader, command: Command, wait_seconds: float = _WAIT_SECONDS) -> str | None:
+async def ask(journal: JournalReader, command: Command, wait_seconds: float | None = None) -> str | None:
     """
     Leave a command for the running gateway and wait for its result.
 
     Gives ``None`` when none came in time: the command stays, and the next `serve` carries it out.
     """
     id_ = await journal.submit(command)
-    for _ in range(round(wait_seconds / _POLL_SECONDS)):
+    for _ in range(round((WAIT_SECONDS if wait_seconds is None else wait_seconds) / _POLL_SECONDS)):
         result = await journal.command_result(id_)
         if result is not None:
             return result

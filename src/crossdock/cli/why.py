@@ -202,12 +202,13 @@ def _print_delivery(one: Delivery) -> None:
         status = sent.status if sent.status is not None else "no answer"
         took = f"{sent.duration_seconds * 1000:.0f} ms"
         answer = f": {terminal.short(sent.answer, 200)}" if sent.answer else ""
-        line = f"  sent {terminal.moment(sent.at)} with {sent.payloads} payloads, {took} → {status} {sent.outcome}"
+        line = f"  sent {terminal.moment(sent.at)} among {sent.payloads}, {took} → {status} {sent.outcome}"
         out.print(terminal.printable(line + answer), soft_wrap=True)
     for claim in one.claims:
         out.print(terminal.printable(f"  guard: {claim.key}: {_says(claim)}"), soft_wrap=True)
     for letter in one.dead_letters:
-        text = f"  dead letter {letter.id}: {letter.reason}; mend, then `crossdock dead-letters replay {letter.id}`"
+        then = f"mend, then `crossdock dead-letters replay {letter.id}`"
+        text = f"  dead letter {letter.id}: {letter.reason}; {then}"
         out.print(terminal.styled(text, "red"), soft_wrap=True)
     if one.aside is not None:
         due = terminal.moment(one.aside.due_at)
