@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: SIM300  (asserts read expected == actual)
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

@@ -161,7 +161,7 @@ class Simulator:
             await self._site.stop()
             self._site = None
             if self._runner.server is not None:
-                await self._runner.server.shutdown(0.0)
+                await self._runner.server.shutdown(0.05)
 
     # What it serves.
 
