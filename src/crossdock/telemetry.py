@@ -111,7 +111,7 @@ def log(what: Log, **fields: Any) -> None:
     getattr(structlog.get_logger(), what.level)(what.event, **fields)
 
 
-def log_by_name(event: str, **fields: Any) -> None:
+def log_by_name(event: str, /, **fields: Any) -> None:
     """Write a log event named by its text, as the journal names its own affairs; from any thread."""
     log(_BY_NAME[event], **fields)
 
