@@ -172,7 +172,13 @@ def test_no_sender_can_claim_the_webhook() -> None:
 
 def test_a_delete_event_counts_only_signed() -> None:
     """Segment's deletions come with null context and integrations, by a signed webhook."""
-    event = {"type": "delete", "userId": "u", "messageId": "delete-1", "context": None, "integrations": []}
+    event: dict[str, Any] = {
+        "type": "delete",
+        "userId": "u",
+        "messageId": "delete-1",
+        "context": None,
+        "integrations": [],
+    }
     parsed = parse(event, WEBHOOK)
     assert ("delete", {}, {}) == (parsed.type, parsed.context, parsed.integrations)
     with pytest.raises(InvalidEvent):
