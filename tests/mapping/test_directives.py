@@ -94,6 +94,7 @@ def test_each_sees_the_event_and_nests() -> None:
         ({"a": {"$if": {"when": "event == 1", "then": 1}}}, "write = once"),
         ({"a": {"$liquid": "{% for x in y %}{% endfor %}"}}, "for"),
         ({"a": {"$liquid": "{{ x | map: 'y' }}"}}, "map"),
+        ({"a": {"$liquid": "it's {{ (1..99999999) | join: 'x' }} it's"}}, "a range"),
         ({"a": {"$case": {"operator": "title", "value": "$.x"}}}, "lower or upper"),
     ],
 )
@@ -118,6 +119,8 @@ def test_all_mistakes_are_reported_together() -> None:
         {"a": {"@path": {"@path": "$.n"}}},
         {"a": {"@case": {"operator": "title", "value": {"@path": "$.x"}}}},
         {"@template": "{{x}}" * 2000},
+        {"@liquid": "{{ 'now' | date: '%Y' }}"},
+        {"@liquid": "{% assign y = x %}" + "{% assign y = y | append: y %}" * 25 + "{{ y }}"},
         {"@liquid": "{{ x | append: x | append: x | times: 'a' | divided_by: 0 }}"},
     ],
 )

@@ -99,6 +99,7 @@ def _environment() -> Environment:
         environment.filters.pop(name, None)
     for name in ("append", "prepend", "replace", "replace_first", "replace_last", "join", "times"):
         environment.filters[name] = _bounded_filter(environment.filters[name])
+    environment.filters["date"] = _without_clock(environment.filters["date"])
     return environment
 
 
@@ -138,9 +139,9 @@ def compile_liquid(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Va
         template = _environment().from_string(operand)
     except (LiquidError, ArithmeticError, ValueError, RecursionError) as error:
         return compiler.faulty(f"@liquid: {_reason(error)}", scope, at)
-    unknown = _unknown_filter(operand)
-    if unknown:
-        return compiler.faulty(f'@liquid: filter "{unknown}" is disabled or unknown', scope, at)
+    fault = _disabled(operand)
+    if fault:
+        return compiler.faulty(f"@liquid: {fault}", scope, at)
 
     def render(data: Any) -> str:
         try:
@@ -154,11 +155,27 @@ def compile_liquid(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Va
     return compiler.call(render, scope.root.variable, missing=False)
 
 
-def _unknown_filter(text: str) -> str | None:
+def _disabled(text: str) -> str | None:
+    """Name what a template uses that is off: a filter, or a range, whose join could fill the memory."""
     known = _environment().filters
-    bare = re.sub(r"\"[^\"]*\"|'[^']*'", "''", text)
-    code = " ".join(re.findall(r"\{\{.*?\}\}|\{%.*?%\}", bare, re.DOTALL))
-    return next((name for name in re.findall(r"\|\s*([A-Za-z_]\w*)", code) if name not in known), None)
+    # The tags are cut out first, as a quote outside of them opens nothing.
+    tags = re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text, re.DOTALL)
+    code = " ".join(re.sub(r"\"[^\"]*\"|'[^']*'", "''", tag) for tag in tags)
+    if ".." in code:
+        return "a range (1..n) is disabled"
+    unknown = next((name for name in re.findall(r"\|\s*([A-Za-z_]\w*)", code) if name not in known), None)
+    return f'filter "{unknown}" is disabled or unknown' if unknown else None
+
+
+def _without_clock(filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the date filter pure: a retry tomorrow must give what the first attempt gave."""
+
+    def date(value: Any, *arguments: Any, **named: Any) -> Any:
+        if isinstance(value, str) and value.strip().lower() in ("now", "today"):
+            raise MappingFailed("@liquid: a mapping has no clock; use the event's timestamp")
+        return filter_(value, *arguments, **named)
+
+    return date
 
 
 def _reason(error: BaseException) -> str:
