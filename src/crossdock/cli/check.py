@@ -46,7 +46,7 @@ def command(paths: tuple[Path, ...], config: Path, form: Format, as_json: bool) 
     checked = paths or (config,)
     found = list(dict.fromkeys(one for path in checked for one in findings(path)))
     _print(found, checked, "json" if as_json else form)
-    sys.exit(any(one.severity == "error" for one in found))
+    sys.exit(int(any(one.severity == "error" for one in found)))
 
 
 def findings(path: Path) -> list[Finding]:

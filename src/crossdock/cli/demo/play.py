@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from aiohttp import BasicAuth, ClientSession
+from aiohttp import ClientSession
 
 from crossdock.cli.demo.story import Message, Step, Story, compose, stamp
 
@@ -74,9 +75,8 @@ class Player:
 
     async def _send(self, http: ClientSession, message: Message) -> int:
         path, body, headers = self._request(message)
-        auth = None if message.step.via == "webhook" else BasicAuth(self.door.write_key)
         headers["Content-Type"] = "application/json"
-        async with http.post(path, data=body, headers=headers, auth=auth) as answer:
+        async with http.post(path, data=body, headers=headers) as answer:
             await answer.read()
             return answer.status
 
@@ -85,11 +85,14 @@ class Player:
         document = message.document
         if message.step.via == "batch":
             envelope: dict[str, Any] = {"batch": [document], "sentAt": document["sentAt"]}
-            return "/v1/batch", orjson.dumps(envelope), {}
+            return "/v1/batch", orjson.dumps(envelope), self._authorization()
         if message.step.via == "webhook":
             body = orjson.dumps({**document, "receivedAt": stamp(datetime.now(UTC)), "channel": "server"})
             return f"/webhook/{self.door.webhook}", body, {"X-Signature": self._signature(body)}
-        return f"/v1/{document['type']}", orjson.dumps(document), {}
+        return f"/v1/{document['type']}", orjson.dumps(document), self._authorization()
+
+    def _authorization(self) -> dict[str, str]:
+        return {"Authorization": "Basic " + b64encode(f"{self.door.write_key}:".encode()).decode()}
 
     def _signature(self, body: bytes) -> str:
         # Segment's own choice of hash; it signs the raw body.
