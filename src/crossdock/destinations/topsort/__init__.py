@@ -16,8 +16,6 @@ from uuid import NAMESPACE_URL, uuid5
 import orjson
 from pydantic import Field, SecretStr, ValidationError, field_validator
 
-from crossdock.destinations._topsort_mending import Mended, mended, whole
-from crossdock.destinations._topsort_schema import CHECK
 from crossdock.destinations.base import (
     Batch,
     Destination,
@@ -31,6 +29,8 @@ from crossdock.destinations.base import (
     Skipped,
     plain_outcome,
 )
+from crossdock.destinations.topsort.mending import Mended, mended, whole
+from crossdock.destinations.topsort.schema import CHECK
 
 ARRAYS = {"impression": "impressions", "click": "clicks", "purchase": "purchases", "pageview": "pageviews"}
 """Which array of the request a kind goes into."""

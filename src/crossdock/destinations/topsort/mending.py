@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from crossdock.destinations._topsort_schema import CHECK, TIME, Entity, Item, Listing, Page, Placement
 from crossdock.destinations.base import Rejected, Skipped
+from crossdock.destinations.topsort.schema import CHECK, TIME, Entity, Item, Listing, Page, Placement
 
 _REQUIRED = {
     "entity": Entity.__required_keys__,

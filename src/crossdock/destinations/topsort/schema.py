@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 # The schema, OpenAPI `components.schemas`. Numbers are strict so that `true` never counts as 1; shops write
-# ids as numbers, so those become text. Unknown keys are left out by pydantic, found by `_topsort_mending.whole`
+# ids as numbers, so those become text. Unknown keys are left out by pydantic, found by `mending.whole`
 # and named by `mended`: letting pydantic refuse them costs a third more on every payload.
 
 _OURS = ConfigDict(extra="ignore", coerce_numbers_to_str=True)
