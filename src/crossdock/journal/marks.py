@@ -32,7 +32,11 @@ CELLS: Final = 1 << 21
 
 def digest_of(scope: str, message_id: str) -> bytes:
     """Give the 16 bytes an id is marked by in a scope."""
-    return blake2b(f"{scope}\0{message_id}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    try:
+        text = f"{scope}\0{message_id}".encode()
+    except UnicodeEncodeError:
+        text = f"{scope}\0{message_id}".encode("utf-8", "surrogatepass")
+    return blake2b(text, digest_size=16).digest()
 
 
 @dataclass(slots=True)

@@ -36,6 +36,7 @@ _STATEMENTS: Final = _blocks("sqlite.sql", "name")
 MIGRATIONS: Final = {int(number): sql for number, sql in _blocks("schema.sql", "migration").items()}
 
 
+@lru_cache(1024)
 def statement(name: str, run: int = 0) -> str:
     """Give a statement; ``mark_run_0`` in it stands for the table of the run of marks meant."""
     return _STATEMENTS[name].replace("mark_run_0", f"mark_{run}")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,21 @@ class Append(NamedTuple):
     refusals: Sequence[Refusal]
 
 
+@dataclass(slots=True)
+class _Group:
+    """What appends that share a commit write together."""
+
+    values: list[Any]
+    """Event rows, flat."""
+    events: list[Stored]
+    sizes: list[int]
+    shards: list[int]
+    counts: dict[str, int]
+
+    def count(self, name: str, by: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + by
+
+
 class SqliteStore:
     """The store; all of it belongs to the writer thread once that runs."""
 
@@ -45,6 +60,7 @@ class SqliteStore:
         self.db = db
         self.marks = marks
         self.quarantine = Quarantine(db, hook)
+        self._shards = db.execute(statement("setting"), ("shards",)).fetchone()[0]
         self._max_size_bytes = max_size_bytes
         self._hook = hook
         self._wal = path.with_name(path.name + "-wal")
@@ -101,37 +117,23 @@ class SqliteStore:
             for operation in operations:
                 operation.error = full
             return
-        counts: Counter[str] = Counter()
-        values: list[Any] = []
-        events: list[Stored] = []
-        sizes: list[int] = []
+        group = _Group([], [], [], [0] * self._shards, {})
         for operation in operations:
             append: Append = operation.argument
-            operation.result = self._decide(append.arrivals, values, events, sizes, counts)
+            operation.result = self._decide(append.arrivals, group)
+            operation.committed = []
             if append.refusals:
                 self.quarantine.add(append.refusals)
-                counts.update(f"source/{refusal.source}/refused" for refusal in append.refusals)
-        run_many(self.db, "event_insert", values, _EVENT_COLUMNS)
-        run_many(self.db, "counter_add", [part for item in counts.items() for part in item], 2)
-        for scope in self._new_scopes:
-            self.db.execute(statement("scope_insert"), (scope,))
-        self._written += sum(sizes)
+                for refusal in append.refusals:
+                    group.count(f"source/{refusal.source}/refused")
+        self._write(group)
         head = self.head
         if head is not None:
             # The first operation's call comes before any of them is told: an event that was acknowledged
             # is at the head, and the lanes are woken in the same turn of the loop.
-            operations[0].committed = [lambda: head.push(events, sizes)]
-            for operation in operations[1:]:
-                operation.committed = []
+            operations[0].committed = [lambda: head.push(group.events, group.sizes)]
 
-    def _decide(
-        self,
-        arrivals: Sequence[Arrival],
-        values: list[Any],
-        events: list[Stored],
-        sizes: list[int],
-        counts: Counter[str],
-    ) -> list[Appended]:
+    def _decide(self, arrivals: Sequence[Arrival], group: _Group) -> list[Appended]:
         """
         Tell new events from duplicates and gather the rows of the new ones.
 
@@ -139,33 +141,50 @@ class SqliteStore:
         event when its sender, who never got an answer, sends it again; were it written after, the same
         crash would let the copy in. So the mark *is* the event's row until a run holds it.
         """
-        marks, db, scopes = self.marks, self.db, self._scopes
+        marks, db, values, shards = self.marks, self.db, group.values, group.shards
         answers: list[Appended] = []
         received_at, at = None, 0
         sequence = self._next
+        accepted: dict[str, int] = {}
         for arrival in arrivals:
             if arrival.received_at is not received_at:
                 received_at = arrival.received_at
                 at = micros(received_at)
-            scope, source, shard = arrival.scope, arrival.source, arrival.shard
-            digest = digest_of(scope, arrival.message_id)
+            scope, source, shard, message_id = (
+                arrival.scope,
+                arrival.source,
+                arrival.shard,
+                arrival.message_id,
+            )
+            digest = digest_of(scope, message_id)
             original = marks.seen(db, digest, at)
             if original:
-                counts[f"source/{source}/duplicates"] += 1
-                answers.append(Appended(original, duplicate=True))
+                group.count(f"source/{source}/duplicates")
+                answers.append(Appended(original, True))
                 continue
-            if scope not in scopes:
-                self._new_scopes.add(scope)
             marks.enter(digest, at, sequence)
-            values += (sequence, shard, source, scope, arrival.message_id, at, arrival.body)
-            events.append(Stored(sequence, shard, source, arrival.message_id, received_at, arrival.document))
-            sizes.append(len(arrival.body))
-            counts[f"shard/{shard}"] += 1
-            counts[f"source/{source}/accepted"] += 1
-            answers.append(Appended(sequence, duplicate=False))
+            values += (sequence, shard, source, scope, message_id, at, arrival.body)
+            group.events.append(Stored(sequence, shard, source, message_id, received_at, arrival.document))
+            group.sizes.append(len(arrival.body))
+            shards[shard] += 1
+            accepted[source] = accepted.get(source, 0) + 1
+            answers.append(Appended(sequence, False))
             sequence += 1
+        for source, number in accepted.items():
+            group.count(f"source/{source}/accepted", number)
+        self._new_scopes |= {arrival.scope for arrival in arrivals} - self._scopes
         self._next = sequence
         return answers
+
+    def _write(self, group: _Group) -> None:
+        run_many(self.db, "event_insert", group.values, _EVENT_COLUMNS)
+        for shard, number in enumerate(group.shards):
+            if number:
+                group.count(f"shard/{shard}", number)
+        run_many(self.db, "counter_add", [part for item in group.counts.items() for part in item], 2)
+        for scope in self._new_scopes:
+            self.db.execute(statement("scope_insert"), (scope,))
+        self._written += sum(group.sizes)
 
     def _is_full(self) -> bool:
         """Whether `max_size` is reached; looks at the file only when a quarter of the room may be used up."""
