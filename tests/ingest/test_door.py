@@ -118,7 +118,7 @@ EVENTS = st.fixed_dictionaries(
             key: st.just("id") | JSON
             for key in ("userId", "anonymousId", "groupId", "previousId", "messageId")
         },
-        **{key: JSON for key in ("properties", "traits", "context", "integrations", "channel", "_metadata")},
+        **dict.fromkeys(("properties", "traits", "context", "integrations", "channel", "_metadata"), JSON),
         **{
             key: st.just("2026-01-02T10:00:00Z") | JSON
             for key in ("timestamp", "sentAt", "originalTimestamp")
