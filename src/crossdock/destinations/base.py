@@ -20,6 +20,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict
 
 from crossdock.errors import ConfigError
+from crossdock.settings import Duration
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +75,16 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; `headers` may hold secrets and is therefore not shown by ``repr``."""
+    """One HTTP request; `headers` and the query of `url` may hold secrets: ``repr`` does not show them."""
 
     method: str
     url: str
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def __repr__(self) -> str:
+        address, query, _ = self.url.partition("?")
+        return f"Request({self.method} {address}{query and '?…'}, {len(self.body)} bytes)"
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,9 @@ class Destination(BaseModel):
     """True: one lane over the whole journal instead of one a shard."""
     requests_per_second: ClassVar[float] = 20.0
     """The shipped rate limit; `delivery.requests_per_second` overrides it."""
+
+    max_event_age: Duration | None = None
+    """What is older becomes a dead letter; for a vendor that dates events by their arrival."""
 
     def prepare(self, action: str, payload: Any) -> Prepared | Skipped | Rejected:
         """Validate one mapped payload against the vendor's schema and serialise it."""
