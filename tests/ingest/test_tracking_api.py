@@ -187,7 +187,7 @@ async def test_malformed_json_is_400(bench: Bench, path: str, body: bytes, code:
 async def test_a_lone_surrogate_costs_one_character(bench: Bench) -> None:
     """A truncated emoji in one event becomes U+FFFD there; its neighbours and the body stay."""
     body = (
-        b'{"batch":[{"type":"track","event":"caf\\u00e9 \\ud83d","userId":"u"},'
+        b'{"batch":[{"type":"track","event":"zo\\u00eb \\ud83d","userId":"u"},'
         b'{"type":"track","event":"\\ud83d\\ude00 \xc3\xa9","userId":"u","properties":{"n":NaN,"i":'
         + b"9" * 5000
         + b',"f":1e999,"id":123456789012345678901234567890,"x":1,"x":2}}]}'
@@ -195,7 +195,7 @@ async def test_a_lone_surrogate_costs_one_character(bench: Bench) -> None:
     answer = await bench.client.post("/v1/batch", data=body, headers=BASIC)
     assert SUCCESS == await answer.json()
     first, second = await bench.documents()
-    assert "café �" == first["event"]
+    assert "zoë �" == first["event"]
     assert "😀 é" == second["event"]
     assert {"n": None, "i": None, "f": None, "id": 1.2345678901234568e29, "x": 2} == second["properties"]
 
