@@ -53,6 +53,14 @@ def test_paths_and_literals(mapping: Any, event: dict[str, Any], expected: Any) 
     assert expected == compile_mapping(mapping)(event)
 
 
+def test_liquid_filters_work_as_usual() -> None:
+    """The filters that are watched over still do what they do."""
+    template = "{{ t | date: '%Y-%m' }} {{ x | times: 2 }} "
+    template += "{{ y | replace: 'a', 'b' | append: '!' }} {{ z | join: ',' }}"
+    event = {"t": "2026-01-02T03:04:05Z", "x": 21, "y": "aa", "z": [1, 2]}
+    assert "2026-01 42 bb! 1,2" == compile_mapping({"$liquid": template})(event)
+
+
 def test_undefined_members_of_a_merge_delete_what_was_there() -> None:
     """As in Segment, a member that comes to nothing takes the earlier one away."""
     mapping = {"@merge": {"direction": "right", "objects": [{"x": 1, "y": 2}, {"x": {"@path": "$.no"}}]}}

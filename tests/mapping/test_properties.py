@@ -41,8 +41,8 @@ PATHS = st.sampled_from(
 )
 DIRECTIVE_NAMES = st.sampled_from([f"{mark}{name}" for name in DIRECTIVES for mark in "@$"] + ["$nope", "@"])
 PART_NAMES = """
-    value over exists blank then else when objects direction separator mode pattern replacement apply mapping table
-    keys of times default operator part where require on_error min format zone values normalise
+    value over exists blank then else when objects direction separator mode pattern replacement apply
+    mapping table keys of times default operator part where require on_error min format zone values normalise
 """
 PARTS = st.sampled_from(PART_NAMES.split())
 WORDS = st.sampled_from(
@@ -61,8 +61,8 @@ MAPPINGS = st.recursive(
     max_leaves=15,
 )
 FQL_TOKENS = """
-    "x" 'track' type event properties.a = != < > and or not ! ( ) in [ ] , contains(event, match(type, length( 5 null
-    true * \\
+    "x" 'track' type event properties.a = != < > and or not ! ( ) in [ ] , contains(event, match(type, length(
+    5 null true * \\
 """
 TOKENS = st.lists(st.sampled_from(FQL_TOKENS.split()), max_size=14).map(" ".join)
 

@@ -121,10 +121,15 @@ def _bounded_filter(filter_: Callable[..., Any]) -> Callable[..., Any]:
             raise MappingFailed("@liquid: a number grew too large")
         return result
 
+    return _called_alike(bounded_filter, filter_)
+
+
+def _called_alike(filter_: Callable[..., Any], model: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a filter as the one it stands for is marked, so that Liquid hands it the same arguments."""
     for name in ("with_context", "with_environment", "filter_async"):
-        if hasattr(filter_, name):
-            setattr(bounded_filter, name, getattr(filter_, name))
-    return bounded_filter
+        if hasattr(model, name):
+            setattr(filter_, name, getattr(model, name))
+    return filter_
 
 
 def compile_liquid(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
@@ -175,7 +180,7 @@ def _without_clock(filter_: Callable[..., Any]) -> Callable[..., Any]:
             raise MappingFailed("@liquid: a mapping has no clock; use the event's timestamp")
         return filter_(value, *arguments, **named)
 
-    return date
+    return _called_alike(date, filter_)
 
 
 def _reason(error: BaseException) -> str:
