@@ -21,6 +21,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crossdock.cli import main
+from crossdock.settings import load
 
 WRITE_KEY = "write-key-of-the-tests"
 API_KEY = "marketplace-key-of-the-tests"
@@ -105,11 +106,9 @@ def running(shell: Shell, settings_file: Callable[[str], Path]) -> Iterator[Runn
     """Give a running gateway and simulator; both must end by themselves when told to."""
     with command("simulate", "topsort", "--port", "0", "--json") as simulating:
         simulator = json.loads(_object(simulating))["topsort"]
-        config = settings_file(simulator)
-        port = config.read_text().split("port: ")[1].split("}")[0]
-        gateway = f"http://127.0.0.1:{port}"
+        gateway = gateway_url(settings_file(simulator))
         with command("serve", "--log-level", "error"):
-            eventually(lambda: _ready(gateway))
+            eventually(lambda: ready(gateway))
             yield Running(shell, gateway, simulator)
 
 
@@ -168,7 +167,14 @@ def post(url: str, value: Any, headers: dict[str, str] | None = None) -> Any:
         return json.loads(answer.read())
 
 
-def _ready(url: str) -> bool:
+def gateway_url(config: Path) -> str:
+    """Give the address a settings file makes the gateway listen on."""
+    server = load(config).server
+    return f"http://{server.host}:{server.port}"
+
+
+def ready(url: str) -> bool:
+    """Tell whether a gateway says it is ready."""
     try:
         with urlopen(f"{url}/readyz", timeout=2) as answer:
             return bool(answer.status == 200)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import API_KEY, Running, Shell, command, eventually
+from tests.cli.conftest import API_KEY, Running, Shell, command, eventually, gateway_url, ready
 
 
 def clicked(message_id: str, **properties: Any) -> dict[str, Any]:
@@ -112,10 +112,10 @@ def test_without_a_gateway_commands_queue(
     shell: Shell, settings_file: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With no gateway running a replay is kept, and the command says so."""
-    settings_file("http://127.0.0.1:9")
+    url = gateway_url(settings_file("http://127.0.0.1:9"))
     monkeypatch.setattr("crossdock.cli.connection.WAIT_SECONDS", 0.2)
     with command("serve", "--log-level", "error"):
-        eventually((shell.folder / "journal.db").exists)
-        eventually(lambda: "ready" in shell("status").output)
+        eventually(lambda: ready(url))
+        assert "gateway   ready" in shell("status").output
     assert "Queued: no gateway answered" in shell("dead-letters", "replay", "--all").output
     assert "gateway   not running" in shell("status").output

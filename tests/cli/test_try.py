@@ -82,10 +82,20 @@ def test_another_mapping(shell: Shell, event: str) -> None:
     shell.write(
         "my.yaml",
         'destination: topsort\npresets:\n  - name: Mine\n    subscribe: event = "Product Clicked"\n'
-        "    action: click\n    mapping: {id: mine, occurredAt: $.timestamp, opaqueUserId: a, resolvedBidId: b}",
+        "    action: click\n"
+        "    mapping: {id: mine, occurredAt: $.timestamp, opaqueUserId: a, resolvedBidId: b}\n",
     )
     told = shell.json("try", event, "--mapping", "my.yaml")["destinations"][0]
     assert ["mine"] == [one["payload"]["id"] for one in told["payloads"]]
+    lines = shell("try", event, "--mapping", "my.yaml", "--diff").output.splitlines()
+    assert {'-    "id": "m-1",', '+    "id": "mine",'} < set(lines)
+    assert "--diff compares --mapping" in shell("try", event, "--diff", code=2).stderr
+
+
+def test_no_difference(shell: Shell, event: str) -> None:
+    """A mapping that changes nothing for the event says so."""
+    shell.write("same.yaml", "extends: topsort\n")
+    assert "topsort: no difference\n" == shell("try", event, "--mapping", "same.yaml", "--diff").output
 
 
 @pytest.mark.parametrize(

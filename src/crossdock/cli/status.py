@@ -28,13 +28,14 @@ class DestinationStatus:
 
     configured: bool
     state: str
-    """What the running gateway says: ``ready``, ``down``, ``halted`` …; ``unknown`` where none answers."""
+    """What the running gateway says: ``well``, ``down``, ``halted`` …; ``unknown`` where none answers."""
     waiting: int = 0
     set_aside: int = 0
     dead_letters: int = 0
     position: int | None = None
     """The sequence its slowest lane has reached."""
     passed: int = 0
+    """Events its lanes have settled, sent or not."""
     totals: Counter[str] = field(default_factory=Counter)
     lanes: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -149,6 +150,9 @@ def _show(
     out.print(
         f"journal   {terminal.number(journal.events)} events{since}; {full}; {journal.url}", soft_wrap=True
     )
+    fault = (readiness or {}).get("settings", "in force")
+    if fault != "in force":
+        out.print(terminal.styled(f"settings  {fault}", "red"), soft_wrap=True)
     out.print(_sources(journal))
     out.print(_destinations(found))
     if journal.quarantined:
@@ -168,13 +172,12 @@ def _sources(journal: JournalStatus) -> Any:
 
 def _destinations(found: dict[str, DestinationStatus]) -> Any:
     outcomes = ("delivered", "suppressed", "skipped", "rejected")
-    numbers = ("waiting", *outcomes, "dead letters", "set aside")
-    shown = terminal.table("destination", "state", "position", *numbers, right=("position", *numbers))
+    numbers = ("passed", "waiting", *outcomes, "dead letters", "set aside")
+    shown = terminal.table("destination", "state", *numbers, right=numbers)
     for name, one in found.items():
-        counts = (one.waiting, *map(one.sum, outcomes), one.dead_letters, one.set_aside)
-        position = "-" if one.position is None else str(one.position)
+        counts = (one.passed, one.waiting, *map(one.sum, outcomes), one.dead_letters, one.set_aside)
         style = "red" if one.state in ("down", "halted") else ""
-        shown.add_row(name, terminal.styled(one.state, style), position, *map(terminal.number, counts))
+        shown.add_row(name, terminal.styled(one.state, style), *map(terminal.number, counts))
         for line in _details(one):
             shown.add_row(terminal.styled(f"  {line}", "dim"))
     return shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from difflib import unified_diff
 from typing import Any
 
 from rich.console import Console
@@ -35,12 +36,13 @@ def print_traces(traces: Iterable[DestinationTrace]) -> None:
 def print_trace(trace: DestinationTrace, out: Console, *, verdict: str | None = None) -> None:
     """Print one destination's part; with a *verdict* it is told what became of it, not what would."""
     out.print()
-    style = "bold green" if trace.payloads and not trace.held_back else "bold yellow"
-    out.print(terminal.styled(f"{trace.destination}: {verdict or trace.outcome}", style), soft_wrap=True)
+    said = verdict or trace.outcome
+    good = said == "delivered" if verdict else trace.payloads and not trace.held_back
+    style = "bold green" if good else "bold yellow"
+    out.print(terminal.styled(f"{trace.destination}: {said}", style), soft_wrap=True)
     if trace.held_back:
         _line(out, f"  held back: {trace.held_back}")
-    for preset in sorted(trace.presets, key=lambda one: not (one.matched and one.enabled)):
-        _print_preset(preset, out)
+    _print_presets(trace, out, brief=verdict is not None)
     for payload in trace.payloads:
         _print_payload(payload, out)
     for refused in trace.refused:
@@ -55,6 +57,19 @@ def print_trace(trace: DestinationTrace, out: Console, *, verdict: str | None = 
             _print_request(request, out)
 
 
+def _print_presets(trace: DestinationTrace, out: Console, *, brief: bool) -> None:
+    """Print the presets that take the event, then the others; *brief*: those by name only, if any took it."""
+    taking = [one for one in trace.presets if one.matched and one.enabled]
+    others = [one for one in trace.presets if not (one.matched and one.enabled)]
+    for preset in taking:
+        _print_preset(preset, out)
+    if brief and taking and others:
+        _line(out, f"  ✗ {', '.join(one.name for one in others)}", "dim")
+        return
+    for preset in others:
+        _print_preset(preset, out)
+
+
 def _print_preset(preset: PresetTrace, out: Console) -> None:
     if preset.matched and preset.enabled:
         out.print(terminal.styled(f"  ✓ {preset.name} → {preset.action}", "green"), soft_wrap=True)
@@ -66,7 +81,7 @@ def _print_preset(preset: PresetTrace, out: Console) -> None:
 
 def _print_payload(payload: PayloadTrace, out: Console) -> None:
     _line(out, f"  payload {payload.index}: {payload.preset} → {payload.action}")
-    _line(out, _indent(terminal.indented(terminal.json_or_text(payload.payload))))
+    _line(out, terminal.indented(terminal.json_or_text(payload.payload)))
     if payload.guard is not None:
         guard = payload.guard
         _line(out, f"    guard: {guard.key} once within {terminal.span(guard.within_seconds)}: {guard.says}")
@@ -79,8 +94,24 @@ def _print_request(request: RequestTrace, out: Console) -> None:
     _line(out, f"    {request.body.decode('utf-8', 'replace')}")
 
 
-def _indent(text: str) -> str:
-    return "\n".join(f"    {line}" for line in text.splitlines())
+def print_difference(before: DestinationTrace, after: DestinationTrace) -> None:
+    """Print how what would be sent differs between the mapping in force and another."""
+    out = terminal.console()
+    lines = list(unified_diff(_sent(before), _sent(after), "in force", "tried", n=100, lineterm=""))
+    if not lines:
+        out.print(f"{after.destination}: no difference")
+        return
+    out.print(terminal.styled(f"{after.destination}: {before.outcome} → {after.outcome}", "bold"))
+    for line in lines:
+        _line(out, line, {"-": "red", "+": "green"}.get(line[0], ""))
+
+
+def _sent(trace: DestinationTrace) -> list[str]:
+    lines: list[str] = []
+    for one in trace.payloads:
+        lines.append(f"payload {one.index}: {one.action}")
+        lines += terminal.indented(terminal.json_or_text(one.payload), by=2).splitlines()
+    return lines + [f"refused {one.index}: {one.reason}" for one in trace.refused]
 
 
 def _line(out: Console, text: str, style: str = "") -> None:

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from textwrap import indent
 from typing import Any
 
 import orjson
@@ -79,10 +80,10 @@ def json_or_text(body: bytes) -> Any:
         return body.decode("utf-8", "replace")
 
 
-def indented(value: Any) -> str:
-    """Write a JSON value over several lines, printable."""
+def indented(value: Any, *, by: int = 4) -> str:
+    """Write a JSON value over several lines, printable, each line indented."""
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    return printable(text)
+    return printable(indent(text, " " * by))
 
 
 def moment(when: datetime) -> str:

@@ -39,6 +39,7 @@ class NotAnEvent(CrossdockError):
 @click.option("--message-id", help="An event of the journal or the quarantine instead of a file.")
 @click.option("--source", help="The source it comes by; without it, any that feeds the destination.")
 @click.option("--mapping", type=click.Path(path_type=Path), help="Try this mapping file instead.")
+@click.option("--diff", is_flag=True, help="Show only what --mapping changes against the mapping in force.")
 def command(config: Path, as_json: bool, event: str | None, message_id: str | None, **chosen: Any) -> None:
     """
     Show what one event would send where, and why not.
@@ -49,12 +50,19 @@ def command(config: Path, as_json: bool, event: str | None, message_id: str | No
     """
     if (event is None) == (message_id is None):
         raise click.UsageError("name an event's file, or - for standard input, or --message-id")
+    if chosen["diff"] and chosen["mapping"] is None:
+        raise click.UsageError("--diff compares --mapping FILE with the mapping in force")
     loaded, beside = settings.load(config), config.parent
     stored = _read(event, chosen["source"]) if event is not None else run(_find(config, str(message_id)))
+    in_force = loaded
     if chosen["mapping"] is not None:
         loaded = _with_mapping(loaded, chosen["mapping"], chosen["destination"])
     traces = traces_of(loaded, beside, stored, only=chosen["destination"])
-    if as_json:
+    if chosen["diff"] and not as_json:
+        before = traces_of(in_force, beside, stored, only=chosen["destination"])
+        for one, other in zip(before, traces, strict=True):
+            story.print_difference(one, other)
+    elif as_json:
         terminal.print_json({"event": stored.document, "destinations": traces})
     else:
         story.print_event(stored.document)

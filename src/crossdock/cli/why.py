@@ -197,14 +197,25 @@ def _print_story(told: Story) -> None:
 
 
 def _print_delivery(one: Delivery) -> None:
+    _print_requests(one)
+    _print_exceptions(one)
+
+
+def _print_requests(one: Delivery) -> None:
     out = terminal.console()
     for sent in one.requests:
         status = sent.status if sent.status is not None else "no answer"
+        company = "alone" if sent.payloads == 1 else f"among {sent.payloads} payloads"
         took = f"{sent.duration_seconds * 1000:.0f} ms"
         answer = f": {terminal.short(sent.answer, 200)}" if sent.answer else ""
-        line = f"  sent {terminal.moment(sent.at)} among {sent.payloads}, {took} → {status} {sent.outcome}"
+        line = f"  sent {terminal.moment(sent.at)} {company}, {took} → {status} {sent.outcome}"
         out.print(terminal.printable(line + answer), soft_wrap=True)
-    for claim in one.claims:
+
+
+def _print_exceptions(one: Delivery) -> None:
+    out = terminal.console()
+    told = {payload.guard.key for payload in one.trace.payloads if payload.guard}
+    for claim in (claim for claim in one.claims if claim.key not in told):
         out.print(terminal.printable(f"  guard: {claim.key}: {_says(claim)}"), soft_wrap=True)
     for letter in one.dead_letters:
         then = f"mend, then `crossdock dead-letters replay {letter.id}`"
