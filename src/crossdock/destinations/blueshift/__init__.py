@@ -76,7 +76,7 @@ class Blueshift(Destination):
     @field_validator("base_url")
     @classmethod
     def _plain_url(cls, url: str | None) -> str | None:
-        if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#]*", url):
+        if url is not None and not re.fullmatch(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?", url):
             raise ValueError("must be an http(s) URL without user or query")
         return url and url.rstrip("/")
 
