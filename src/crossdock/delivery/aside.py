@@ -182,7 +182,7 @@ class AsideWorker:
         settled.totals = dict(account.totals)
         settled.dead_letters = account.letters
         settled.refused_owners = account.refused_owners
-        await persist(self._journal, settled)
+        await persist(self._journal, settled, self._courier.metrics)
 
     def _postponed(self, row: Aside, one: Owed, attempt: Attempt) -> Aside:
         first = attempt.first

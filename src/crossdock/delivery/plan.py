@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from crossdock.destinations.base import Destination, Payload, Prepared, Skipped
+from crossdock.destinations.base import Destination, Payload, Prepared, Rejected, Skipped
 from crossdock.errors import MappingFailed
 from crossdock.event import integrations_verdict
 from crossdock.journal.base import Claim, Owner, Stored
@@ -41,6 +41,13 @@ class Route:
     batch_wait: timedelta = timedelta(milliseconds=200)
     requests_per_second: float = 20.0
     timeout: timedelta = timedelta(seconds=10)
+    sorted_by: Mapping[str, tuple[str, str]] = field(init=False, repr=False)
+    """Kind and endpoint of each action."""
+
+    def __post_init__(self) -> None:
+        vendor = self.vendor
+        known = {action: (vendor.kind(action), vendor.endpoint(action)) for action in vendor.actions}
+        object.__setattr__(self, "sorted_by", known)
 
 
 @dataclass(slots=True)
@@ -94,11 +101,16 @@ def plan(route: Route, stored: Stored) -> Plan:
     presets = route.mapping.matching(document)
     if not presets:
         return Plan(skipped={"not_matched": 1})
-    made = Plan(matched=presets)
+    made = Plan([], [], {}, {}, {}, presets)
     view = {**document, "visitor": visitor_facts(document)}
-    planner = _Planner(route.vendor, stored, made)
+    index = 0
     for preset in presets:
-        planner.apply(preset, view)
+        results = _mapped(preset, view, made, index)
+        for mapped in results:
+            _prepare(route, preset, mapped, stored, made, index)
+            index += 1
+        if not results:
+            index += 1
     return made
 
 
@@ -126,79 +138,68 @@ def _granted(document: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name, granted in preferences.items() if granted is True)
 
 
-@dataclass(slots=True)
-class _Planner:
-    """Fills the plan of one event, preset by preset."""
+def _mapped(preset: CompiledPreset, view: Mapping[str, Any], made: Plan, index: int) -> list[Mapped]:
+    try:
+        results = preset.payloads(view)
+    except MappingFailed as failed:
+        made.refused.append(_refused(preset, index, failed.message, "mapping_failed"))
+        return []
+    except Exception as fault:  # noqa: BLE001 - a bug of ours must not hold the lane; it is logged
+        made.refused.append(_refused(preset, index, _bug(fault), "internal", fault=fault))
+        return []
+    if not results:
+        tally(made.skipped, "no_items")
+    return results
 
-    vendor: Destination
-    stored: Stored
-    made: Plan
-    index: int = 0
 
-    def apply(self, preset: CompiledPreset, view: Mapping[str, Any]) -> None:
-        try:
-            results = preset.payloads(view)
-        except MappingFailed as failed:
-            self._refuse(preset, failed.message, "mapping_failed")
-            self.index += 1
-            return
-        except Exception as fault:  # noqa: BLE001 - a bug of ours must not hold the lane; it is logged
-            self._refuse(preset, _bug(fault), "internal", fault=fault)
-            self.index += 1
-            return
-        if not results:
-            tally(self.made.skipped, "no_items")
-        for mapped in results:
-            self._prepare(preset, mapped)
-            self.index += 1
+def _prepare(  # noqa: PLR0913, PLR0917 - the hot path
+    route: Route, preset: CompiledPreset, mapped: Mapped, stored: Stored, made: Plan, index: int
+) -> None:
+    action = preset.action
+    try:
+        prepared = route.vendor.prepare(action, mapped.payload)
+    except Exception as fault:  # noqa: BLE001 - as above
+        made.refused.append(_refused(preset, index, _bug(fault), "internal", fault=fault))
+        return
+    if prepared.__class__ is Prepared:
+        for name in prepared.dropped:
+            tally(made.dropped, name)
+        payload = Payload(stored.sequence, index, stored.message_id, action, preset.name, prepared.body)
+        claim = None if mapped.once_key is None else _claim(preset, mapped.once_key, stored, index)
+        made.owed.append(Owed(payload, *route.sorted_by[action], claim))
+    elif isinstance(prepared, Skipped):
+        tally(made.skipped, prepared.reason)
+    elif isinstance(prepared, Rejected):
+        body = orjson.dumps(mapped.payload, default=repr, option=orjson.OPT_NON_STR_KEYS)
+        code = prepared.code or "invalid_payload"
+        made.refused.append(_refused(preset, index, prepared.reason, code, payload=body))
 
-    def _prepare(self, preset: CompiledPreset, mapped: Mapped) -> None:
-        vendor, stored, action = self.vendor, self.stored, preset.action
-        try:
-            prepared = vendor.prepare(action, mapped.payload)
-        except Exception as fault:  # noqa: BLE001 - as above
-            self._refuse(preset, _bug(fault), "internal", fault=fault)
-            return
-        if isinstance(prepared, Prepared):
-            for name in prepared.dropped:
-                tally(self.made.dropped, name)
-            payload = Payload(
-                stored.sequence, self.index, stored.message_id, action, preset.name, prepared.body
-            )
-            claim = _claim(preset, mapped, stored, self.index)
-            self.made.owed.append(Owed(payload, vendor.kind(action), vendor.endpoint(action), claim))
-        elif isinstance(prepared, Skipped):
-            tally(self.made.skipped, prepared.reason)
-        else:
-            body = orjson.dumps(mapped.payload, default=repr, option=orjson.OPT_NON_STR_KEYS)
-            self._refuse(preset, prepared.reason, prepared.code or "invalid_payload", payload=body)
 
-    def _refuse(
-        self,
-        preset: CompiledPreset,
-        reason: str,
-        code: str,
-        *,
-        payload: bytes = b"null",
-        fault: Exception | None = None,
-    ) -> None:
-        refused = Refused(self.index, preset.name, preset.action, reason, code, payload, fault)
-        self.made.refused.append(refused)
+def _refused(  # noqa: PLR0913 - a refusal's whole story
+    preset: CompiledPreset,
+    index: int,
+    reason: str,
+    code: str,
+    *,
+    payload: bytes = b"null",
+    fault: Exception | None = None,
+) -> Refused:
+    return Refused(index, preset.name, preset.action, reason, code, payload, fault)
 
 
 def _bug(fault: Exception) -> str:
     return f"a fault in Crossdock: {type(fault).__name__}"
 
 
-def _claim(preset: CompiledPreset, mapped: Mapped, stored: Stored, index: int) -> Claim | None:
-    if mapped.once_key is None or preset.once_within is None:
+def _claim(preset: CompiledPreset, key: str, stored: Stored, index: int) -> Claim | None:
+    if preset.once_within is None:
         return None
     return Claim(
-        key=f"{preset.action}:{mapped.once_key}",
-        owner=Owner(stored.sequence, index),
-        message_id=stored.message_id,
-        at=event_time(stored),
-        within=preset.once_within,
+        f"{preset.action}:{key}",
+        Owner(stored.sequence, index),
+        stored.message_id,
+        event_time(stored),
+        preset.once_within,
     )
 
 

@@ -111,7 +111,7 @@ class LaneWorker:
 
     async def _write(self, request: SentRequest | None = None) -> None:
         settled = self._window.settlement(request)
-        await persist(self._journal, settled)
+        await persist(self._journal, settled, self._courier.metrics)
         if settled.position is not None:
             self._durable = settled.position
 
