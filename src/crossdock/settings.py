@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -35,8 +35,20 @@ from crossdock.units import parse_duration, parse_size
 
 DEFAULT_PATH = Path("crossdock.yaml")
 
-Duration = Annotated[timedelta, BeforeValidator(lambda v: parse_duration(v) if isinstance(v, str) else v)]
-Size = Annotated[int, BeforeValidator(lambda v: parse_size(v) if isinstance(v, str) else v), Field(ge=1)]
+
+def _written(parse: Callable[[object], Any], kept: type) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        try:
+            return value if isinstance(value, kept) else parse(value)
+        except ConfigError as error:
+            # A ValueError, so that pydantic tries a union's other members and gives the error its place.
+            raise ValueError(error.message) from None
+
+    return BeforeValidator(read)
+
+
+Duration = Annotated[timedelta, _written(parse_duration, timedelta)]
+Size = Annotated[int, _written(parse_size, int), Field(ge=1)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")]
 
 
@@ -264,9 +276,9 @@ def _file_path(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
     """Keep of pydantic's location what stands in the file: union branches name types, not keys."""
     path: list[str | int] = []
     for part in loc:
-        if (isinstance(data, dict) and part in data) or (
-            isinstance(data, list) and isinstance(part, int) and part < len(data)
-        ):
+        if isinstance(data, dict) and part in data:
+            data = data[part]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):  # noqa: SIM114 - mypy
             data = data[part]
         elif path and not isinstance(data, dict):
             break
@@ -303,16 +315,14 @@ def _contradictions(settings: Settings) -> Iterator[ConfigError]:
             if source not in settings.sources:
                 near = difflib.get_close_matches(source, list(settings.sources), 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
-                path = ("destinations", name, "sources", i)
-                yield ConfigError(f"no source is named {source!r}{hint}", settings.locate(*path))
+                place = settings.locate("destinations", name, "sources", i)
+                yield ConfigError(f"no source is named {source!r}{hint}", place)
     seen: dict[str, str] = {}
     for name, settings_of in settings.sources.items():
         if settings_of.write_key is None:
             continue
         key = settings_of.write_key.get_secret_value()
         if key in seen:
-            path = ("sources", name, "write_key")
-            yield ConfigError(
-                f"same write_key as source {seen[key]!r}; each needs its own", settings.locate(*path)
-            )
+            place = settings.locate("sources", name, "write_key")
+            yield ConfigError(f"same write_key as source {seen[key]!r}; each needs its own", place)
         seen[key] = name

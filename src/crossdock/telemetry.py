@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
@@ -19,8 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 class Log(Enum):
     """What the gateway logs: name, level, and what it means to the operator."""
 
-    GATEWAY_STARTED = ("gateway.started", "info", "Listening; sources, destinations and mapping versions.")
-    GATEWAY_READY = ("gateway.ready", "info", "Every cursor is stored; `/readyz` says yes.")
+    GATEWAY_READY = ("gateway.ready", "info", "Listening, and every cursor is stored: `/readyz` says yes.")
     GATEWAY_DRAINING = ("gateway.draining", "info", "Stopping: no new events, requests in flight finish.")
     GATEWAY_STOPPED = ("gateway.stopped", "info", "Everything settled is durable; the journal is closed.")
     SETTINGS_RELOADED = ("settings.reloaded", "info", "A changed file took effect between two batches.")
@@ -159,6 +159,15 @@ class Metrics:
         self.quarantined = gauge("crossdock_quarantined", "Events in the quarantine.")
         self.journal_bytes = gauge("crossdock_journal_bytes", "Size of the journal.")
         self.reload_failures = counter("crossdock_reload_failures", "Changed files refused.")
+
+    def count_settled(self, destination: str, totals: Mapping[str, int]) -> None:
+        """Count what one write settled, keyed ``outcome.action`` or ``skipped.reason``."""
+        for key, times in totals.items():
+            outcome, _, what = key.partition(".")
+            if outcome == "skipped":
+                self.skipped.labels(destination, what).inc(times)
+            else:
+                self.payloads.labels(destination, what, outcome).inc(times)
 
     def render(self) -> bytes:
         """Give the Prometheus text format."""

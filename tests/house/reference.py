@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
@@ -86,7 +86,7 @@ def _first_paragraph(model: type) -> str:
 def _fields(model: type[BaseModel]) -> str:
     written = fields(model)
     rows = [
-        f"| `{field.alias or name}` | {_kind(written[name].annotation)} | "
+        f"| `{field.alias or name}` | {_kind(written[name].annotation, field)} | "
         f"{_default(field, written[name].annotation)} | {_code(written[name].docstring)} |"
         for name, field in model.model_fields.items()
     ]
@@ -105,12 +105,14 @@ _KINDS = {
 }
 
 
-def _kind(annotation: str) -> str:
+def _kind(annotation: str, field: FieldInfo) -> str:
+    if annotation.isidentifier() and get_origin(field.annotation) is Literal:  # a name for choices
+        annotation = f"Literal{list(get_args(field.annotation))}"
     if annotation.startswith(("list[", "dict[")) or annotation.endswith("Settings"):
         return "list" if annotation.startswith("list[") else "mapping"
     parts = re.findall(r"Literal\[([^]]*)\]|(\w+)", annotation)
-    words = [_choices(literal) if literal else _KINDS[name] for literal, name in parts if name != "None"]
-    return " or ".join(words)
+    words = [_choices(literal) if literal else _KINDS.get(name, name) for literal, name in parts]
+    return " or ".join(word for word in words if word != "None")
 
 
 def _choices(literal: str) -> str:
