@@ -74,6 +74,8 @@ def aside(sequence: int, *, visitor: str = "v", kind: Any = "retry", **changes: 
 
 
 class TestAppend:
+    """Accepting events."""
+
     async def test_gives_rising_sequences(self, journal: Journal, arrive: Arrive) -> None:
         """Each new event gets a sequence above all before it."""
         first = await journal.append([arrive(), arrive()])
@@ -150,6 +152,8 @@ class TestAppend:
 
 
 class TestRead:
+    """Reading them, and waiting for more."""
+
     async def test_gives_what_was_appended(self, opens: OpenJournal, arrive: Arrive) -> None:
         """An event reads the same from memory and, after a restart, from disk."""
         arrival = arrive("a", visitor="ü")
@@ -269,6 +273,8 @@ class TestRead:
 
 
 class TestLanes:
+    """Cursors and what lanes settle."""
+
     async def test_a_new_lane_starts_where_told(self, opens: OpenJournal, arrive: Arrive) -> None:
         """A cursor is made once, with the events before its start counted as passed, and kept."""
         journal = await opens()
@@ -319,9 +325,7 @@ class TestLanes:
         await journal.append([arrive() for _ in range(10)])
         await journal.open_lane(LANE, 1)
         requests = [
-            SentRequest(
-                LANE, Owner(first, 0), Owner(last, 2), 5, "abc", START, 0.25, status, "retry", "busy"
-            )
+            SentRequest(LANE, Owner(first, 0), Owner(last, 2), 5, "abc", START, 0.25, status, "retry", "busy")
             for first, last, status in [(1, 4, 503), (1, 4, None), (5, 9, 204)]
         ]
         for request in requests:
@@ -333,6 +337,8 @@ class TestLanes:
 
 
 class TestClaims:
+    """Once-only actions."""
+
     async def test_first_comes_and_passes_again(self, journal: Journal) -> None:
         """The first takes the claim and passes again; another is told whose it is."""
         assert [None] == await journal.claim("topsort", [claim("k", 1)])
@@ -393,9 +399,7 @@ class TestClaims:
         for appended in (one, two, three):
             await journal.claim("topsort", [claim("k", appended.sequence)])
         refused = [("k", Owner(one.sequence, 0))]
-        await journal.settle(
-            Settled(LANE, dead_letters=[dead_letter(one.sequence)], refused_owners=refused)
-        )
+        await journal.settle(Settled(LANE, dead_letters=[dead_letter(one.sequence)], refused_owners=refused))
         (heir,) = await journal.asides("topsort", START, 10)
         assert ("inherited", two.sequence, 0, True, "m2") == (
             heir.kind,
@@ -442,6 +446,8 @@ class TestClaims:
 
 
 class TestAsides:
+    """What is delivered out of order."""
+
     async def test_only_a_visitors_oldest_row_is_due(self, journal: Journal) -> None:
         """Order holds: what follows waits until what comes before is settled."""
         await journal.open_lane(LANE, 1)
@@ -472,6 +478,8 @@ class TestAsides:
 
 
 class TestDeadLetters:
+    """What a vendor refused."""
+
     async def test_are_listed_newest_first(self, journal: Journal) -> None:
         """Dead letters read back as written, page by page."""
         await journal.open_lane(LANE, 1)
@@ -538,6 +546,8 @@ class TestDeadLetters:
 
 
 class TestQuarantine:
+    """What the door refused."""
+
     async def test_keeps_what_was_refused(self, journal: Journal) -> None:
         """Refused events are listed newest first and can be released."""
         refusals = [
@@ -555,6 +565,8 @@ class TestQuarantine:
 
 
 class TestCommands:
+    """A command line beside the gateway."""
+
     async def test_a_command_from_beside_is_noticed(self, journal: Journal, url: str) -> None:
         """A command left by another process wakes the gateway, which answers it."""
         client = await open_client(url)
@@ -583,6 +595,8 @@ class TestCommands:
 
 
 class TestRetention:
+    """What goes, and what stays."""
+
     async def test_deletes_what_is_old_and_passed(
         self, opens: OpenJournal, arrive: Arrive, clock: Clock
     ) -> None:
@@ -604,9 +618,7 @@ class TestRetention:
         status = await journal.status()
         assert (1, {lane: 0 for lane in lanes}) == (status.events, status.lags)
 
-    async def test_marks_outlive_their_events(
-        self, opens: OpenJournal, arrive: Arrive, clock: Clock
-    ) -> None:
+    async def test_marks_outlive_their_events(self, opens: OpenJournal, arrive: Arrive, clock: Clock) -> None:
         """A copy is still a duplicate after the original was deleted, also after a restart."""
         journal = await opens(retention=timedelta(days=1), dedup_window=timedelta(days=30))
         await journal.append([arrive("a")])
@@ -646,6 +658,8 @@ class TestRetention:
 
 
 class TestClose:
+    """The end."""
+
     async def test_finishes_what_was_asked(self, opens: OpenJournal, arrive: Arrive) -> None:
         """What was queued before close is durable and answered."""
         journal = await opens()

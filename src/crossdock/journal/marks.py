@@ -195,17 +195,21 @@ class Marks:
         self._frozen, self._recent = self._recent, {}
         self._flush = _Flush(run, marks, buckets, replaces)
 
-    def flush_slice(self, db: sqlite3.Connection, buckets: int) -> None:
-        """Write the next buckets of the run under way; with the last one the run is complete on disk."""
+    def flush_slice(self, db: sqlite3.Connection, marks: int) -> None:
+        """Write about so many marks of the run under way; with the last one the run is complete on disk."""
         flush = self._flush
         if flush is None:
             return
         db.execute(statement("mark_table_create", flush.run.id))
-        flush.written = min(buckets, len(flush.buckets))
-        for bucket in flush.buckets[-1 : -1 - flush.written : -1]:
+        flush.written = 0
+        for bucket in reversed(flush.buckets):
+            if marks <= 0:
+                break
             digests = sorted(bucket)
             run_many(db, "mark_insert", list(_flat(digests, flush.marks)), 3, flush.run.id)
             self._filter.add(flush.run.slot, digests)
+            marks -= len(digests)
+            flush.written += 1
         if flush.written == len(flush.buckets):
             self._complete(db, flush)
 

@@ -170,11 +170,12 @@ class SqliteReader:
 
 def read_events(db: sqlite3.Connection, shard: int | None, start: int, limit: int) -> list[Stored]:
     """Read events from `start` on, in order."""
-    if shard is None:
-        row = db.execute(statement("events_of_all"), (start, limit)).fetchone()
-    else:
-        row = db.execute(statement("events_of_shard"), (shard, start, limit)).fetchone()
-    return rows.stored_many(row[0])
+    name, values = ("all", (start, limit)) if shard is None else ("shard", (shard, start, limit))
+    (text,) = db.execute(statement(f"events_of_{name}"), values).fetchone()
+    together = rows.stored_many(text)
+    if together is not None:
+        return together
+    return [rows.stored(row) for row in db.execute(statement(f"event_rows_of_{name}"), values)]
 
 
 def head_of(db: sqlite3.Connection) -> int:

@@ -42,11 +42,18 @@ def stored(row: Sequence[Any]) -> Stored:
     return Stored(row[0], row[1], row[2], row[3], moment(row[4]), orjson.loads(row[5]))
 
 
-def stored_many(text: str | None) -> list[Stored]:
-    """Give the events of one JSON text, as `events_of_shard` makes it."""
+def stored_many(text: str | None) -> list[Stored] | None:
+    """
+    Give the events of one JSON text, as `events_of_shard` makes it.
+
+    ``None`` where they cannot be decoded together, as an event nested to the decoder's limit cannot.
+    """
     if text is None:
         return []
-    rows = orjson.loads(f"[{text}]")
+    try:
+        rows = orjson.loads(f"[{text}]")
+    except orjson.JSONDecodeError:
+        return None
     return [Stored(row[0], row[1], row[2], row[3], moment(row[4]), row[5]) for row in rows]
 
 

@@ -34,6 +34,14 @@ SELECT group_concat('[' || sequence || ',' || shard || ',' || json_quote(source)
                     || ',' || received_at || ',' || CAST(body AS TEXT) || ']')
 FROM (SELECT * FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?);
 
+-- For the rare events that cannot be decoded together.
+-- name: event_rows_of_shard
+SELECT sequence, shard, source, message_id, received_at, body
+FROM event INDEXED BY event_by_shard WHERE shard = ? AND sequence >= ? ORDER BY sequence LIMIT ?;
+
+-- name: event_rows_of_all
+SELECT sequence, shard, source, message_id, received_at, body FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?;
+
 -- name: event
 SELECT sequence, shard, source, message_id, received_at, body FROM event WHERE sequence = ?;
 
