@@ -276,9 +276,9 @@ def _file_path(loc: tuple[str | int, ...], data: Any) -> tuple[str | int, ...]:
     """Keep of pydantic's location what stands in the file: union branches name types, not keys."""
     path: list[str | int] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
+        if isinstance(data, dict) and part in data:  # noqa: SIM114 - mypy cannot narrow the two at once
             data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):  # noqa: SIM114 - mypy
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
             data = data[part]
         elif path and not isinstance(data, dict):
             break
