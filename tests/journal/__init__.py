@@ -1,0 +1,1 @@
+"""The journal's tests; a package, as they share what `conftest` makes."""

@@ -25,15 +25,18 @@ class Clock:
         self.now = START
 
     def __call__(self) -> datetime:
+        """Give the time."""
         return self.now
 
     def move(self, **by: float) -> datetime:
+        """Move on and give the new time."""
         self.now += timedelta(**by)
         return self.now
 
 
 @pytest.fixture
 def clock() -> Clock:
+    """A clock to be moved by hand."""
     return Clock()
 
 

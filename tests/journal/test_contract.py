@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -37,11 +38,13 @@ SECOND = timedelta(seconds=1)
 
 
 def claim(key: str, sequence: int, *, index: int = 0, at: datetime = START, **changes: Any) -> Claim:
+    """Make a claim of an event's payload, ten seconds wide."""
     fields: dict[str, Any] = {"message_id": f"m{sequence}", "at": at, "within": 10 * SECOND}
     return Claim(key, Owner(sequence, index), **fields | changes)
 
 
 def dead_letter(sequence: int, *, index: int = 0, **changes: Any) -> DeadLetter:
+    """Make a dead letter."""
     fields: dict[str, Any] = {
         "destination": "topsort",
         "message_id": f"m{sequence}",
@@ -60,6 +63,7 @@ def dead_letter(sequence: int, *, index: int = 0, **changes: Any) -> DeadLetter:
 
 
 def aside(sequence: int, *, visitor: str = "v", kind: Any = "retry", **changes: Any) -> Aside:
+    """Make a row set aside, due at once."""
     fields: dict[str, Any] = {
         "destination": "topsort",
         "index": 0,
@@ -184,7 +188,7 @@ class TestRead:
         everything = await journal.read(None, 0, 1000)
         by_shard = [await journal.read(shard, 0, 1000) for shard in range(4)]
         assert 100 == len(everything)
-        assert everything == sorted(sum(by_shard, []), key=lambda event: event.sequence)
+        assert everything == sorted(chain.from_iterable(by_shard), key=lambda event: event.sequence)
         middle = everything[50].sequence
         assert everything[50:57] == await journal.read(None, middle, 7)
         for shard, events in enumerate(by_shard):
@@ -616,7 +620,7 @@ class TestRetention:
         assert 7 == await journal.retain(lanes, clock())
         assert ["new"] == [event.message_id for event in await journal.read(None, 0, 100)]
         status = await journal.status()
-        assert (1, {lane: 0 for lane in lanes}) == (status.events, status.lags)
+        assert (1, dict.fromkeys(lanes, 0)) == (status.events, status.lags)
 
     async def test_marks_outlive_their_events(self, opens: OpenJournal, arrive: Arrive, clock: Clock) -> None:
         """A copy is still a duplicate after the original was deleted, also after a restart."""

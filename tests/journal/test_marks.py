@@ -29,6 +29,7 @@ class Bench:
         self.load()
 
     def load(self) -> None:
+        """Make the marks from the file."""
         self.marks = Marks(WINDOW, self.marks_a_run, cells=256)
         self.marks.load(self.db)
 
@@ -44,25 +45,29 @@ class Bench:
         self.marks.keep()
         return original
 
-    def slice(self, buckets: int = 16) -> None:
+    def slice(self, marks: int = 2) -> None:
+        """Flush a part of the run under way."""
         self.marks.begin_flush(self.db)
         self.db.execute("BEGIN")
-        self.marks.flush_slice(self.db, buckets)
+        self.marks.flush_slice(self.db, marks)
         self.db.execute("COMMIT")
         self.marks.flushed()
 
     def failing_slice(self) -> None:
+        """Flush a part, and undo it."""
         self.marks.begin_flush(self.db)
         self.db.execute("BEGIN")
-        self.marks.flush_slice(self.db, 16)
+        self.marks.flush_slice(self.db, 2)
         self.db.execute("ROLLBACK")
         self.marks.undo()
 
     def expire(self, now: int) -> None:
+        """Drop what has left the window."""
         self.marks.expire(self.db, now)
         self.marks.keep()
 
     def restart(self) -> None:
+        """Let go of the file, and open it again."""
         self.db.close()
         self.db = connect_writer(self.path)
         self.load()
@@ -70,13 +75,15 @@ class Bench:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
+    """Marks in a new file."""
     bench = Bench(tmp_path / "marks.db")
     yield bench
     bench.db.close()
 
 
 def flush(bench: Bench) -> None:
-    bench.slice(64)
+    """Write all marks in memory as a run."""
+    bench.slice(1 << 20)
 
 
 STEPS = st.lists(
@@ -175,7 +182,7 @@ def test_a_kill_amid_a_flush_loses_nothing(bench: Bench) -> None:
     """A run half written is dropped at the next start, and its marks come from the events."""
     for number in range(8):
         bench.arrive(f"m{number}", 1)
-    bench.slice(8)
+    bench.slice(4)
     bench.restart()
     assert [] == bench.marks.runs
     assert list(range(1, 9)) == [bench.arrive(f"m{number}", 2) for number in range(8)]
