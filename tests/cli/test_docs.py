@@ -38,4 +38,5 @@ def test_every_option_is_documented(name: str) -> None:
 
 def test_every_line_of_help_is_on_the_page() -> None:
     """The page's table says what the help says."""
-    assert [] == [name for name, (_, text) in COMMANDS.items() if text.split(":")[0].rstrip(".") not in PAGE]
+    page = PAGE.replace("`", "")
+    assert [] == [name for name, (_, text) in COMMANDS.items() if text.split(":")[0].rstrip(".") not in page]
