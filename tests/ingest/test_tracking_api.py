@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
@@ -392,3 +393,30 @@ async def test_a_fault_of_ours_is_500_in_the_same_form(bench: Bench, monkeypatch
     monkeypatch.setattr(type(bench.journal), "append", fault)
     answer = await bench.client.post("/v1/track", json=event(), headers=BASIC)
     assert_error(500, "internal_error", answer, await answer.json())
+
+
+@pytest.mark.parametrize("head", ["HTTP/1.1\r\nConnection: close", "HTTP/1.0", "HTTP/1.1"])
+async def test_the_answer_is_whole_on_the_wire(bench: Bench, head: str) -> None:
+    """Written promptly or the usual way, on a connection that stays open or closes, it is the same."""
+    reader, writer = await asyncio.open_connection(bench.client.host, bench.client.port)
+    body = json.dumps(event(writeKey=KEY)).encode()
+    request = f"POST /v1/track {head}\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    for _ in range(1 if head != "HTTP/1.1" else 3):
+        writer.write(request)
+        answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+        assert b'{"success": true}' == await reader.readexactly(17)
+        assert answer.split(" ", 1)[1].startswith("200 OK\r\n")
+        for header in ("Date: ", "Access-Control-Allow-Origin: *", "Content-Type: application/json"):
+            assert f"\r\n{header}" in answer
+    if head != "HTTP/1.1":
+        assert b"" == await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    assert (3 if head == "HTTP/1.1" else 1) == len(await bench.stored())
+
+
+async def test_a_long_pixel_passes(bench: Bench) -> None:
+    """An event of a pixel may be as long as its base64 fits the request line."""
+    data = b64({"writeKey": KEY, "event": "x", "userId": "u", "properties": {"pad": "x" * 20_000}}, url=True)
+    await bench.client.get("/v1/pixel/track", params={"data": data})
+    assert 1 == len(await bench.stored())

@@ -20,7 +20,12 @@ def make_app(door: Door) -> web.Application:
     """Make an application that answers as the door does; other routes may be added to it."""
     app = web.Application(
         # Bodies are read and inflated by the door, which holds them to its own limits and answers in JSON
-        handler_args={"auto_decompress": False, "access_log": None},
+        handler_args={
+            "auto_decompress": False,
+            "access_log": None,
+            "max_line_size": 64 * 1024,  # a pixel's event stands in the request line, in base64
+            "max_field_size": 32 * 1024,
+        },
     )
     add_routes(app, door)
     return app

@@ -17,6 +17,7 @@ from aiohttp.typedefs import Middleware
 from multidict import CIMultiDict
 
 from crossdock.errors import EventError, JournalError
+from crossdock.ingest.prompt import PromptAnswer, fits
 from crossdock.telemetry import Log, Metrics, log
 
 RETRY_SECONDS = 5
@@ -60,8 +61,13 @@ def cors(request: web.BaseRequest) -> CIMultiDict[str]:
     return headers
 
 
-def accepted(request: web.Request, refused: Sequence[Refused] = ()) -> web.Response:
+_PROMPT = PromptAnswer(SUCCESS, _OPEN)
+
+
+def accepted(request: web.Request, refused: Sequence[Refused] = ()) -> web.StreamResponse:
     """Answer what is durable now; events refused alone are listed, and it is a success all the same."""
+    if not refused and hdrs.ORIGIN not in request.headers and fits(request):
+        return _PROMPT
     body = SUCCESS
     if refused:
         listed = [

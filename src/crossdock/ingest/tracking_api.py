@@ -64,7 +64,7 @@ def routes(door: Door) -> Iterator[tuple[str, str, Handler]]:
 def _single(door: Door, type_: str, channel: Channel) -> Handler:
     observe = door.metrics.accept_seconds.observe
 
-    async def single(request: web.Request) -> web.Response:
+    async def single(request: web.Request) -> web.StreamResponse:
         begun = perf_counter()
         door.refuse_when_draining()
         body = await read_body(request, TRACKING.event_bytes, "one event")
@@ -80,7 +80,7 @@ def _single(door: Door, type_: str, channel: Channel) -> Handler:
 def _batch(door: Door, channel: Channel) -> Handler:
     observe = door.metrics.accept_seconds.observe
 
-    async def batch(request: web.Request) -> web.Response:
+    async def batch(request: web.Request) -> web.StreamResponse:
         begun = perf_counter()
         door.refuse_when_draining()
         body = await read_body(request, TRACKING.body_bytes, "one batch")
@@ -199,7 +199,7 @@ def _library_settings(key: str, scheme: str, host: str) -> dict[str, Any]:
     }
 
 
-async def _own_metrics(request: web.Request) -> web.Response:
+async def _own_metrics(request: web.Request) -> web.StreamResponse:
     """Take and drop the browser library's measurements of itself."""
     await read_body(request, TRACKING.body_bytes, "metrics")
     return answers.accepted(request)

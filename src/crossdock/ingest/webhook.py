@@ -36,7 +36,7 @@ def routes(door: Door) -> Iterator[tuple[str, str, Handler]]:
 
 
 def _webhook(door: Door) -> Handler:
-    async def webhook(request: web.Request) -> web.Response:
+    async def webhook(request: web.Request) -> web.StreamResponse:
         begun = perf_counter()
         door.refuse_when_draining()
         name = request.match_info["source"]
