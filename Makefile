@@ -63,7 +63,10 @@ docs: setup
 	$(BIN)/python -m tests.house.reference
 
 bench: setup
-	$(BIN)/python -m bench
+	$(BIN)/python bench/mapping.py
+	$(BIN)/python bench/journal.py
+	$(BIN)/python bench/accept.py
+	$(BIN)/python bench/whole_way.py
 
 clean:
 	rm -rf $(VENV) build dist tests/acceptance/clients/node_modules .*_cache
