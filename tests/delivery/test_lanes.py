@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from datetime import timedelta
 
 from crossdock.delivery.gate import REFUSALS_TO_HALT
 from crossdock.mapping.compiled import compile_file
@@ -201,3 +202,31 @@ async def test_a_broken_mapping_makes_a_dead_letter_and_goes_on(dock: Dock) -> N
     await dock.settled()
     assert 2 == len(dock.ids("impressions"))
     assert [] == dock.simulator.violations
+
+
+async def test_consent_that_is_not_given_holds_a_payload_back(dock: Dock) -> None:
+    """A destination that asks for consent gets only what the person granted, and the rest is counted."""
+    asking = replace(dock.route, consent=frozenset({"advertising"}))
+    await dock.lanes.reroute({"topsort": asking})
+    granted = {"consent": {"categoryPreferences": {"advertising": True}}}
+    withheld = {"consent": {"categoryPreferences": {"advertising": False}}}
+    await dock.accept(
+        view("v", "p", context=granted), view("v", "q", context=withheld), view("v", "r", context={})
+    )
+    await dock.settled()
+    assert ["m0"] == dock.ids("impressions")
+    assert 2 == (await dock.totals())["skipped.consent"]
+
+
+async def test_an_event_too_old_for_the_vendor_is_a_dead_letter_a_forced_replay_sends(dock: Dock) -> None:
+    """A vendor that dates by arrival does not get yesterday's events unless somebody insists."""
+    strict = dock.route.vendor.model_copy(update={"max_event_age": timedelta(hours=24)})
+    await dock.lanes.reroute({"topsort": replace(dock.route, vendor=strict)})
+    await dock.accept(view("v", "p", timestamp="2020-01-01T00:00:00Z"), view("v", "q"))
+    await dock.settled()
+    (letter,) = await dock.journal.dead_letters("topsort")
+    assert ("m0", "too_old") == (letter.message_id, letter.code)
+    await dock.journal.replay_dead_letters(None, "topsort", force=True)
+    dock.lanes.wake_asides()
+    await dock.settled()
+    assert {"m0", "m1"} == set(dock.ids("impressions"))

@@ -121,7 +121,7 @@ class AsideWorker:
 
     async def _deliver(self, row: Aside) -> None:
         account = self._open(row)
-        made = plan(self.route, account.stored)
+        made = plan(self.route, account.stored, None if row.force else self.now())
         _keep(made, row)
         await guard.take(self._journal, self.route.name, [made], force=row.force)
         account.totals.update({f"suppressed.{action}": times for action, times in made.suppressed.items()})

@@ -93,8 +93,12 @@ class Plan:
     matched: Sequence[CompiledPreset] = ()
 
 
-def plan(route: Route, stored: Stored) -> Plan:
-    """Say what `route` owes for the event. Raises nothing: faults are `Refused`."""
+def plan(route: Route, stored: Stored, now: datetime | None = None) -> Plan:
+    """
+    Say what `route` owes for the event. Raises nothing: faults are `Refused`.
+
+    With `now`, events older than the vendor takes (`max_event_age`) are refused.
+    """
     document = stored.document
     if reason := _held_back(route, stored):
         return Plan(skipped={reason: 1})
@@ -111,7 +115,22 @@ def plan(route: Route, stored: Stored) -> Plan:
             index += 1
         if not results:
             index += 1
+    if now is not None and made.owed and route.vendor.max_event_age is not None:
+        _refuse_old(route.vendor.max_event_age, stored, made, now)
     return made
+
+
+def _refuse_old(most: timedelta, stored: Stored, made: Plan, now: datetime) -> None:
+    age = now - event_time(stored)
+    if age <= most:
+        return
+    reason = f"the event is {age.total_seconds() / 3600:.1f} h old; the vendor would count it as of now"
+    for one in made.owed:
+        payload = one.payload
+        made.refused.append(
+            Refused(payload.index, payload.preset, payload.action, reason, "too_old", payload.body)
+        )
+    made.owed = []
 
 
 def tally(into: Tally, name: str, times: int = 1) -> None:

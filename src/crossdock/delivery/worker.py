@@ -134,7 +134,7 @@ class LaneWorker:
             self._owed_since = time.monotonic()
 
     def _pending(self, stored: Stored) -> Pending:
-        made = plan(self._route, stored)
+        made = plan(self._route, stored, self.now())
         for name, times in made.dropped.items():
             self._courier.metrics.dropped_fields.labels(self._route.name, name).inc(times)
         pending = Pending(stored, made)
