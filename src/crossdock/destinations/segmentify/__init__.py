@@ -124,7 +124,7 @@ class Segmentify(Destination):
         """Give a locale's language if the account has it: ``de-AT`` is DE."""
         if locale.__class__ is not str:
             return None
-        language = re.split("[-_]", locale.strip(), maxsplit=1)[0].upper()
+        language = locale.strip().replace("_", "-").partition("-")[0].upper()
         return language if language in self.languages else None
 
     def prepare(self, action: str, payload: Any) -> Prepared | Skipped | Rejected:

@@ -36,6 +36,12 @@ COMMON = frozenset(
 )
 """What any payload may hold. `timestamp` only names the session of an event that has none; it is not sent."""
 
+_SHARED = (
+    ("currency", values.currency),
+    ("pageUrl", values.text),
+    ("referrer", values.text),
+    ("params", values.flat),
+)
 _NOBODY = agent.Agent()
 _MOST_NAMES = 50
 
@@ -89,32 +95,29 @@ def begun(vendor: Segmentify, name: str, payload: Mapping[str, Any]) -> Draft | 
     session = values.text(payload.get("sessionId"))
     event["sessionId"] = session or session_id(user, payload.get("timestamp"), vendor.session_idle_seconds)
     _device(vendor, draft)
-    if payload.get("lang") is not None:
+    if "lang" in payload:
         draft.put("lang", vendor.language)
-    draft.put("currency", values.currency)
-    draft.put("pageUrl", values.text)
-    draft.put("referrer", values.text)
     if vendor.test_mode or payload.get("testMode") is True:
         event["testMode"] = True
-    if payload.get("params") is not None:
-        draft.put("params", values.flat)
+    for field, read in _SHARED:
+        if field in payload:
+            draft.put(field, read)
     return draft
 
 
 def _device(vendor: Segmentify, draft: Draft) -> None:
     payload, event = draft.payload, draft.event
-    user_agent = payload.get("userAgent")
     told = _NOBODY
-    if user_agent is not None and draft.put("userAgent", values.text):
+    if "userAgent" in payload and draft.put("userAgent", values.text):
         told = agent.read(event["userAgent"])
     device = payload.get("device")
     if device is not None and (device.__class__ is not str or device not in agent.DEVICES):
         draft.dropped.append("device")
         device = None
     event["device"] = device or told.device or vendor.default_device
-    if not draft.put("browser", agent.browser) and told.browser is not None:
+    if ("browser" not in payload or not draft.put("browser", agent.browser)) and told.browser is not None:
         event["browser"] = told.browser
-    if draft.put("os", agent.system):
+    if "os" in payload and draft.put("os", agent.system):
         draft.put("osversion", agent.version)
     elif told.os is not None:
         event["os"] = told.os

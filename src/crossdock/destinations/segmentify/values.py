@@ -23,11 +23,18 @@ Number = int | float
 MOST_ENTRIES = 50
 """The most keys of a custom map; the vendor documents no limit."""
 
+_PLAIN = re.compile(r"[0-9]{1,15}\.[0-9]{1,15}")
+_LONGEST_AMOUNT = 64
+_AMOUNT = re.compile(r"[^0-9+.,-]*([+-]?)[^0-9+.,-]*([0-9][0-9.,'\s\u00a0]*|[.,][0-9]+)[^0-9+.,-]*")
+_NO_LETTERS = re.compile(r"[^a-z]+")
+_SPACES = re.compile(r"['\s\u00a0]")
+_GERMAN_DAY = re.compile(r"\s*([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})\s*")
+_EPOCH = re.compile(r"\s*-?[0-9]{1,15}(?:\.[0-9]{0,9})?\s*")
 _MILLISECONDS_FROM = 100_000_000_000
 """As seconds this is the year 5138, as milliseconds 1973."""
 _PRODUCT_GENDERS = {
-    "M": ("m", "male", "man", "men", "boy", "boys", "mens", "men's"),
-    "F": ("f", "female", "woman", "women", "girl", "girls", "womens", "women's"),
+    **dict.fromkeys(("m", "male", "man", "men", "mens", "men's", "boy", "boys"), "M"),
+    **dict.fromkeys(("f", "female", "woman", "women", "womens", "women's", "girl", "girls"), "F"),
 }
 _USER_GENDERS = {
     **dict.fromkeys(("m", "male", "man"), "M"),
@@ -79,20 +86,22 @@ def number(value: Any) -> Number | None:
 
 def _written_number(value: str) -> Number | None:
     """Read ``€1.299,90``, ``1,299.90 EUR`` or ``19.9``: symbols go, the last separator marks the fraction."""
-    found = re.fullmatch(r"[^\d+.,-]*([+-]?)[^\d+.,-]*(\d[\d.,'\s\u00a0]*|[.,]\d+)[^\d+.,-]*", value[:64])
-    if found is None or len(value) > 64:
+    if _PLAIN.fullmatch(value):
+        return float(value)
+    found = _AMOUNT.fullmatch(value) if len(value) <= _LONGEST_AMOUNT else None
+    if found is None:
         return None
-    sign, digits = found[1], re.sub(r"['\s\u00a0]", "", found[2]).rstrip(".,")
+    sign, digits = found[1], _SPACES.sub("", found[2]).rstrip(".,")
     mark = max(digits.rfind("."), digits.rfind(","))
     if mark < 0:
-        return int(sign + digits)
+        return number(int(sign + digits))
     repeated = digits.count(digits[mark]) > 1
     # One comma before three digits groups thousands (1,299); one dot is a decimal point, as in every program.
     grouping = repeated or (
         digits[mark] == "," and "." not in digits and len(digits) - mark == 4 and digits[0] != "0"
     )
-    whole = re.sub(r"[.,]", "", digits if grouping else digits[:mark])
-    return int(sign + whole) if grouping else float(f"{sign}{whole or 0}.{digits[mark + 1 :]}")
+    whole = (digits if grouping else digits[:mark]).replace(".", "").replace(",", "")
+    return number(int(sign + whole)) if grouping else float(f"{sign}{whole or 0}.{digits[mark + 1 :]}")
 
 
 def price(value: Any) -> Number | None:
@@ -117,10 +126,11 @@ def boolean(value: Any) -> bool | None:
 
 def stock(value: Any) -> bool | None:
     """Give whether a product is in stock, also from schema.org's availability."""
-    flag = boolean(value)
-    if flag is not None or value.__class__ is not str:
-        return flag
-    return _STOCK.get(re.sub(r"[^a-z]", "", value.rsplit("/", 1)[-1].lower()))
+    if value.__class__ is str:
+        word = _NO_LETTERS.sub("", value.rsplit("/", 1)[-1].lower())
+        if word in _STOCK:
+            return _STOCK[word]
+    return boolean(value)
 
 
 def currency(value: Any) -> str | None:
@@ -136,7 +146,7 @@ def category(value: Any) -> str | None:
     if value.__class__ is list:
         return " > ".join(filter(None, map(trimmed, value))) or None
     read = trimmed(value)
-    return re.sub(r"\s*>\s*", " > ", read) if read and ">" in read else read
+    return " > ".join([part.strip() for part in read.split(">")]) if read and ">" in read else read
 
 
 def sub_category(value: Any) -> str | None:
@@ -149,8 +159,7 @@ def product_gender(value: Any) -> str | None:
     read = text(value)
     if read is None:
         return None
-    word = read.strip().lower()
-    return next((code for code, words in _PRODUCT_GENDERS.items() if word in words), "U")
+    return _PRODUCT_GENDERS.get(read.strip().lower(), "U")
 
 
 def user_gender(value: Any) -> str | None:
@@ -172,17 +181,18 @@ def split_texts(value: Any) -> list[str] | None:
 
 def birthdate(value: Any) -> str | None:
     """Give ``DD.MM.YYYY``: a bare date as it stands, a date-time's day in UTC."""
-    if value.__class__ is str and re.fullmatch(r"\s*\d{1,2}\.\d{1,2}\.\d{4}\s*", value, re.ASCII):
-        day, month, year = value.strip().split(".")
-        value = f"{year}-{month:0>2}-{day:0>2}"
-    return _day(timestamp.read(value.strip())) if value.__class__ is str else moment(value)
+    if value.__class__ is not str:
+        return moment(value)
+    if found := _GERMAN_DAY.fullmatch(value):
+        value = f"{found[3]}-{found[2]:0>2}-{found[1]:0>2}"
+    return _day(timestamp.read(value.strip()))
 
 
 def moment(value: Any) -> str | None:
     """Give ``DD.MM.YYYY`` in UTC, from a timestamp or an epoch in seconds or milliseconds."""
-    if value.__class__ is str and not re.fullmatch(r"\s*-?\d+(\.\d+)?\s*", value, re.ASCII):
+    if value.__class__ is str and not _EPOCH.fullmatch(value):
         return birthdate(value)
-    epoch = number(value)
+    epoch = float(value) if value.__class__ is str else number(value)
     if epoch is None:
         return None
     seconds = epoch / 1000 if abs(epoch) >= _MILLISECONDS_FROM else epoch
