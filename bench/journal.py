@@ -228,10 +228,10 @@ async def run(folder: Path, marks: int, scale: int) -> None:
     await reads(journal)
     await settling(journal)
     wal = path.with_name(path.name + "-wal").stat().st_size
-    print(f"RSS {rss_mb():.0f} MB (with the bench's own events); file {path.stat().st_size / 1e6:.0f} MB")
-    print(
-        f"log {wal / 1e6:.0f} MB; {len(told)} checkpoints finished, longest {max(told, default=0) * 1e3:.1f} ms"
-    )
+    size = path.stat().st_size
+    print(f"RSS {rss_mb():.0f} MB (with the bench's own events); file {size / 1e6:.0f} MB")
+    longest = 1e3 * max(told, default=0)
+    print(f"log {wal / 1e6:.0f} MB; {len(told)} checkpoints, at most {longest:.1f} ms between commits")
     begun = time.perf_counter()
     await journal.close()
     print(f"closed in {time.perf_counter() - begun:.2f} s")

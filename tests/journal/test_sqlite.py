@@ -100,7 +100,7 @@ class TestFile:
 
     async def test_a_foreign_file_is_refused(self, opens: OpenJournal, file: Path) -> None:
         """Another program's database is left alone."""
-        file.parent.mkdir(parents=True)  # noqa: ASYNC240 - nothing else runs in this loop
+        file.parent.mkdir(parents=True)
         db = sqlite3.connect(file)
         db.execute("CREATE TABLE theirs (x)")
         db.close()
@@ -109,8 +109,8 @@ class TestFile:
 
     async def test_what_is_no_database_is_refused(self, opens: OpenJournal, file: Path) -> None:
         """A file of something else gives an error that names it."""
-        file.parent.mkdir(parents=True)  # noqa: ASYNC240 - nothing else runs in this loop
-        file.write_bytes(b"something else entirely" * 100)
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"something else" * 100)
         with pytest.raises(JournalUnavailable, match="not a database"):
             await opens()
 

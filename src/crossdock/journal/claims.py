@@ -55,10 +55,12 @@ def take(
     """Take claims; ``None`` where the payload may go, else the owner's message id."""
     wishes = [_place(claim) for claim in claims]
     held = _read(db, destination, wishes)
+    known = {digest for _, _, digest in held}
     parts: list[Any] = []
     answers: list[str | None] = []
     for claim, wish in zip(claims, wishes, strict=True):
-        place = _standing(held, claim, wish) or wish
+        place = (wish[2] in known and _standing(held, claim, wish)) or wish
+        known.add(wish[2])
         remembered, answer = _ask(held, claim, place)
         if remembered:
             parts += (destination, *claim.owner, place[2], place[0], place[1])
@@ -82,10 +84,10 @@ def _place(claim: Claim) -> Place:
 
 
 def _read(db: sqlite3.Connection, destination: str, wishes: list[Place]) -> dict[Place, _Held]:
-    wanted = {(within, slice_ + by, digest) for within, slice_, digest in wishes for by in _BESIDE}
     values: list[Any] = []
-    for place in wanted:
-        values += (destination, *place)
+    for within, slice_, digest in dict.fromkeys(wishes):
+        for by in _BESIDE:
+            values += (destination, within, slice_ + by, digest)
     held = {}
     for within, slice_, digest, key, at, sequence, payload, message_id, suppressed in run_many(
         db, "claims_wanted", values, 4

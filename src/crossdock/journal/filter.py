@@ -75,13 +75,17 @@ class RunFilter:
         bank, bit = divmod(slot, SLOTS_A_BANK)
         self._live[bank] = self._live[bank] | 1 << bit if alive else self._live[bank] & ~(1 << bit)
 
-    def clear(self, slot: int) -> None:
-        """Empty a slot, to be used for another run; makes its bank if it is the first there."""
-        bank, bit = divmod(slot, SLOTS_A_BANK)
-        while len(self._banks) <= bank:
+    def make_room(self, slot: int) -> None:
+        """Make the bank of a slot if it is the first there."""
+        while len(self._banks) <= slot // SLOTS_A_BANK:
             self._banks.append(array("Q", bytes(self._cells * 8)))
             self._live.append(0)
+
+    def clear(self, slot: int) -> None:
+        """Empty a slot, to be used for another run."""
+        self.make_room(slot)
         self.live(slot, alive=False)
+        bit = slot % SLOTS_A_BANK
         keep = ~(1 << bit % SLOTS_A_PLANE) & 0xFF
         self.set_plane(
             slot // SLOTS_A_PLANE, self.plane(slot).translate(bytes(value & keep for value in range(256)))
@@ -93,7 +97,7 @@ class RunFilter:
         return bytes(self._octets(bank)[bit // SLOTS_A_PLANE :: SLOTS_A_PLANE])
 
     def set_plane(self, plane: int, stored: bytes) -> None:
-        """Put a stored plane back; its bank must be there (`clear`)."""
+        """Put a stored plane back; its bank must be there (`make_room`)."""
         bank, byte = divmod(plane, SLOTS_A_BANK // SLOTS_A_PLANE)
         self._octets(bank)[byte::SLOTS_A_PLANE] = stored
 

@@ -111,7 +111,7 @@ class Marks:
 
     def _load_filter(self, db: sqlite3.Connection) -> None:
         for slot in self._runs:
-            self._filter.clear(slot)
+            self._filter.make_room(slot)
         stored = dict(db.execute(statement("mark_filters")).fetchall())
         for plane in {slot // SLOTS_A_PLANE for slot in self._runs}:
             self._filter.set_plane(plane, stored[plane])
