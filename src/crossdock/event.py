@@ -1,8 +1,8 @@
 """
 The Segment spec as the gateway's public view: one event typed, and where its ``integrations`` let it go.
 
-The rules stand in `admission`; the gateway itself works on the plain dictionary they leave, which is what the
-journal keeps and mappings read. Source: https://segment.com/docs/connections/spec/ (read 2026-08-20).
+The rules stand in `rules` and `admission`; the gateway itself works on the plain dictionary they leave, which
+is what the journal keeps and mappings read. Source: https://segment.com/docs/connections/spec/ (read 2026-08-20).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 from pydantic.alias_generators import to_camel
 
 from crossdock import timestamp
-from crossdock.admission import OWN_METADATA, Reception, admit
+from crossdock.admission import OWN_METADATA, admit
 from crossdock.errors import InvalidEvent
+from crossdock.reception import Reception
 
 __all__ = ["Event", "Reception", "admit", "came_by_webhook", "integrations_verdict", "parse"]
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 import orjson
 from prometheus_client import Counter
 
-from crossdock.admission import MAX_DEPTH, Reception, admit, clean
+from crossdock.admission import MAX_DEPTH, admit, clean
 from crossdock.errors import InvalidEvent, JournalError, JournalUnavailable, TooLarge, UnknownSource
 from crossdock.ingest.address import Networks
 from crossdock.ingest.answers import Refused
@@ -24,6 +24,7 @@ from crossdock.ingest.auth import WriteKeys
 from crossdock.ingest.body import load
 from crossdock.ingest.limits import TRACKING, WEBHOOK, Limits
 from crossdock.journal.base import Appended, Arrival, Journal, Quarantined, Refusal, shard_of
+from crossdock.reception import Reception
 from crossdock.settings import Settings, SourceSettings
 from crossdock.telemetry import Log, Metrics, log
 from crossdock.visitors import visitor_key

@@ -1,9 +1,9 @@
 """
 The success answer, written as bytes made once.
 
-Building, preparing and writing a response of its own costs aiohttp about as much as the door needs to validate
-an event, and this one is always the same. One instance serves every request that keeps its connection open; all
-other answers go the usual way.
+Building, preparing and writing a response of its own costs aiohttp about as much as the door needs to
+validate an event, and this one is always the same. One instance serves every request that keeps its
+connection open; all other answers go the usual way.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from aiohttp import hdrs, web
 
-from crossdock.admission import Reception
 from crossdock.errors import EventError, JournalError, MalformedRequest, UnknownSource
 from crossdock.ingest import answers
 from crossdock.ingest.address import client_ipv4, public_base
@@ -22,6 +21,7 @@ from crossdock.ingest.auth import body_key, check_origin, header_key
 from crossdock.ingest.body import decode_data, load, unflatten
 from crossdock.ingest.door import NO_ENVELOPE, Door, Envelope
 from crossdock.ingest.limits import TRACKING, read_body
+from crossdock.reception import Reception
 from crossdock.telemetry import Log, log
 
 Channel = Literal["client", "server"]

@@ -15,7 +15,6 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from crossdock.admission import Reception
 from crossdock.errors import MalformedRequest, Unauthorized, UnknownSource
 from crossdock.ingest import answers
 from crossdock.ingest.answers import Handler
@@ -23,6 +22,7 @@ from crossdock.ingest.body import load, unflatten
 from crossdock.ingest.door import Door
 from crossdock.ingest.limits import WEBHOOK, read_body
 from crossdock.ingest.signature import verify
+from crossdock.reception import Reception
 
 WRAPPER = "json"
 FORM = "application/x-www-form-urlencoded"
