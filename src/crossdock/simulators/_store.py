@@ -40,10 +40,15 @@ class Violation:
 
 
 class Store:
-    """Events, counters and violations; *keep* bounds the events held, never the counters."""
+    """
+    Events, counters and violations; *keep* bounds the events held, never the counters.
 
-    def __init__(self, *, keep: bool | int = True) -> None:
+    With *repeats* an event that comes again is held again, as a vendor does that recognises none.
+    """
+
+    def __init__(self, *, keep: bool | int = True, repeats: bool = False) -> None:
         self._keep = keep
+        self._repeats = repeats
         self.clear()
 
     def clear(self) -> None:
@@ -64,9 +69,11 @@ class Store:
             key = hash((event.kind, event.key))
             if key in self._seen:
                 self.duplicates[event.kind, event.key] += 1
-                continue
-            self._seen.add(key)
-            self.counts[event.kind] += 1
+                if not self._repeats:
+                    continue
+            else:
+                self._seen.add(key)
+                self.counts[event.kind] += 1
             self.order += 1
             if self._keep:
                 self.events.append(Received(self.order, event.kind, orjson.dumps(event.value)))

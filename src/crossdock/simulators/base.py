@@ -73,7 +73,11 @@ class Simulator:
     """The vendor's kinds of events, as `received` and the counters name them."""
     paths: ClassVar[tuple[str, ...]]
     """The paths that `judge` is asked about; any other is a 404."""
+    read_paths: ClassVar[tuple[str, ...]] = ()
+    """The paths that `look_up` answers to a ``GET``."""
     switches_type: ClassVar[type[Switches]] = Switches
+    holds_repeats: ClassVar[bool] = False
+    """Whether the vendor takes an event that comes again for another one."""
 
     def __init__(
         self, *, host: str = "127.0.0.1", port: int = 0, keep_events: bool | int = True, **switches: Any
@@ -81,7 +85,7 @@ class Simulator:
         """Take port 0 for a free one; *keep_events* a number to hold only the last so many, or ``False``."""
         self.host, self.port = host, port
         self.switches = self.switches_type(**switches)
-        self.store = Store(keep=keep_events)
+        self.store = Store(keep=keep_events, repeats=self.holds_repeats)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
 
@@ -89,6 +93,10 @@ class Simulator:
 
     def judge(self, path: str, headers: Mapping[str, str], body: bytes) -> Verdict:
         """Decide on one ``POST``; pure apart from the switches."""
+        raise NotImplementedError
+
+    def look_up(self, path: str, headers: Mapping[str, str]) -> Verdict:
+        """Answer one ``GET`` from what was received."""
         raise NotImplementedError
 
     def scripted(self, status: int) -> Verdict:
@@ -171,7 +179,8 @@ class Simulator:
             await asyncio.sleep(self.switches.slow_ms / 1000)
         if self.switches.down:
             return _cut(request)
-        verdict = self._verdict(request, body)
+        reads = request.method == "GET" and request.path in self.read_paths
+        verdict = self.look_up(request.path, request.headers) if reads else self._verdict(request, body)
         self.store.answers[verdict.status] += 1
         if verdict.violation is not None:
             self.store.violate(verdict.violation, body)
