@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-# ruff: noqa: SIM300  (asserts read expected == actual)
 from typing import Any
 
 import pytest
@@ -19,7 +18,11 @@ presets:
     subscribe: type = "track" and properties.total > 100
     action: big
     mapping: {id: $.messageId}
-  - {name: Refund, subscribe: event = "Order Refunded", action: undo, mapping: {id: $.messageId}, enabled: false}
+  - name: Refund
+    subscribe: event = "Order Refunded"
+    action: undo
+    mapping: {id: $.messageId}
+    enabled: false
 """
 
 

@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
-import ua_parser
-
 from crossdock.errors import MappingError
 from crossdock.mapping.coercion import to_text
 from crossdock.mapping.compiler import At, Compiler, Scope, Value
@@ -144,21 +142,24 @@ def compile_user_agent(compiler: Compiler, operand: Any, scope: Scope, at: At) -
     parts = options(operand, ("value", "part"), ("value", "part"))
     group, _, name = choice(parts, "part", _USER_AGENT_PARTS, "").partition(".")
     value = compiler.value(parts["value"], scope, (*at, "value"))
+    # The library is imported only here, as few mappings use it and every start would pay for it.
+    import ua_parser  # noqa: PLC0415
+
+    parse = {
+        "browser": ua_parser.parse_user_agent,
+        "os": ua_parser.parse_os,
+        "device": ua_parser.parse_device,
+    }[group]
 
     def part_of(text: Any) -> Any:
         if is_empty(text) or text.__class__ is not str:
             return MISSING
-        return _user_agent_part(text[:_MAX_USER_AGENT], group, name)
+        return _user_agent_part(parse(text[:_MAX_USER_AGENT]), name)
 
     return compiler.call(part_of, value.name)
 
 
-def _user_agent_part(text: str, group: str, name: str) -> Any:
-    result: Any = {
-        "browser": ua_parser.parse_user_agent,
-        "os": ua_parser.parse_os,
-        "device": ua_parser.parse_device,
-    }[group](text)
+def _user_agent_part(result: Any, name: str) -> Any:
     if result is None:
         return MISSING
     if name == "version":
