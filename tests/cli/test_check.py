@@ -86,6 +86,12 @@ def test_all_mistakes_at_once(shell: Shell) -> None:
     assert "crossdock.yaml: 2 errors, no warnings" == lines[-1]
 
 
+def test_a_mapping_for_nobody(shell: Shell) -> None:
+    """A mapping file's unknown vendor has its place."""
+    shell.write("my.yaml", "presets: []\ndestination: topsrot\n")
+    assert "my.yaml:2:14: unknown vendor 'topsrot'; choose one of" in shell("check", "my.yaml", code=1).output
+
+
 def test_no_settings(shell: Shell) -> None:
     """Without a file the error names the command that writes one."""
     assert "no settings file crossdock.yaml; `crossdock init` writes one" in shell("check", code=1).output

@@ -88,6 +88,15 @@ def test_the_quarantine(running: Running) -> None:
     assert "Refused at the door" in running.shell("why", "m-9").output
 
 
+def test_a_hostile_event_cannot_steer_the_terminal(running: Running) -> None:
+    """Escape sequences and markup of a sender are shown as they are, everywhere."""
+    running.send({"type": "track", "event": "x", "messageId": "\x1b[2J[red]evil[/red]"})
+    for arguments in (["quarantine", "list"], ["quarantine", "show", "1"]):
+        text = running.shell(*arguments).output
+        assert "\\x1b[2J[red]evil[/red]" in text
+        assert "\x1b" not in text
+
+
 def test_nothing_there_yet(shell: Shell, settings_file: Callable[[str], Path]) -> None:
     """Before the first `serve` there is no journal, and the error says what makes it."""
     settings_file("http://127.0.0.1:9")

@@ -104,6 +104,7 @@ def test_no_difference(shell: Shell, event: str) -> None:
         (["none.json"], "cannot read none.json: No such file or directory"),
         (["broken.json"], "broken.json:1:2: this is no JSON"),
         (["list.json"], "list.json must hold one event, a JSON object"),
+        (["batch.json"], "batch.json holds a batch; take one event out of it"),
         (["nobody.json"], "the door refuses this event: an event needs a userId or an anonymousId"),
         (
             ["event.json", "--destination", "nowhere"],
@@ -115,6 +116,7 @@ def test_errors(shell: Shell, event: str, arguments: list[str], expected: str) -
     """What cannot be tried is said in one line."""
     shell.write("broken.json", "{]")
     shell.write("list.json", "[]")
+    shell.write("batch.json", '{"batch": []}')
     shell.write("nobody.json", json.dumps({"type": "track", "event": event}))
     assert expected in shell("try", *arguments, code=1).stderr
 

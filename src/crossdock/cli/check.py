@@ -17,6 +17,7 @@ from crossdock.cli.findings import Finding, of_error, of_mapping
 from crossdock.cli.mapping_in_force import mapping_file
 from crossdock.cli.options import config_option
 from crossdock.delivery.plan import Route
+from crossdock.document import Document
 from crossdock.errors import ConfigError
 from crossdock.mapping.preset import load_mapping
 from crossdock.settings import Settings
@@ -52,27 +53,32 @@ def command(paths: tuple[Path, ...], config: Path, form: Format, as_json: bool) 
 def findings(path: Path) -> list[Finding]:
     """Check one file, a settings or a mapping file by what it holds; sorted by place."""
     try:
-        is_mapping = _is_mapping(path)
-        found = _in_mapping(path) if is_mapping else _in_settings(path)
+        read = _mapping_document(path)
+        found = _in_settings(path) if read is None else _in_mapping(path, read)
     except ConfigError as error:
         found = of_error(error)
     return sorted(found, key=lambda one: (one.location is None, one.location or 0))
 
 
-def _is_mapping(path: Path) -> bool:
-    """Tell a mapping file from settings by its first keys; what cannot be read is told by its own reader."""
+def _mapping_document(path: Path) -> Document | None:
+    """Read a mapping file, told from settings by its first keys; ``None``: it is settings, or not there."""
     try:
-        data = document.load(path.read_text("utf-8"), str(path)).data
+        read = document.load(path.read_text("utf-8"), str(path))
     except FileNotFoundError:
-        return False
+        return None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    return isinstance(data, dict) and bool({"presets", "destination", "extends"} & data.keys())
+    is_mapping = isinstance(read.data, dict) and {"presets", "destination", "extends"} & read.data.keys()
+    return read if is_mapping else None
 
 
-def _in_mapping(path: Path) -> list[Finding]:
+def _in_mapping(path: Path, read: Document) -> list[Finding]:
     file = load_mapping(path)
-    return of_mapping(file, destinations.load(file.destination).actions)
+    try:
+        actions = destinations.load(file.destination).actions
+    except ConfigError as error:
+        raise ConfigError(error.message, read.location(("destination",))) from None
+    return of_mapping(file, actions)
 
 
 def _in_settings(path: Path) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from importlib import resources
 from pathlib import Path
@@ -45,14 +46,22 @@ def starter() -> str:
     return resources.files("crossdock.cli").joinpath("starter.yaml").read_text("utf-8")
 
 
+def _vendor_keys() -> list[str]:
+    """List the variables that only the vendors can give a value."""
+    return re.findall(r"\$\{(\w+):-not-set-yet\}", starter())
+
+
 def _write_keys(env: Path) -> dict[str, str]:
     """Add the keys that are missing to the `.env`; only its owner can read it. Gives the values in force."""
     text = env.read_text("utf-8") if env.exists() else ""
     there = dict(parse(text, str(env)))
     fresh = {name: secrets.token_urlsafe(24) for name in _KEYS if name not in there}
     lines = [f"# {_KEYS[name]}\n{name}={value}\n" for name, value in fresh.items()]
-    if "TOPSORT_API_KEY" not in there:
-        lines.append("# Topsort: Settings > API Integration; uncomment and fill in\n# TOPSORT_API_KEY=\n")
+    lines += [
+        f"# a vendor's key: uncomment and fill in\n# {name}=\n"
+        for name in _vendor_keys()
+        if name not in there
+    ]
     apart = "" if not text else "\n" if text.endswith("\n") else "\n\n"
     descriptor = os.open(env, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
@@ -66,7 +75,7 @@ def _next_steps(path: Path, env: Path, keys: dict[str, str]) -> None:
     out = console()
     out.print(f"Wrote {path} (settings, every one explained) and {env} (keys; keep it to yourself).\n")
     out.print("Next:", style="bold")
-    out.print(f"  1. Put your Topsort key into {env} and set `enabled: true` under destinations.topsort.")
+    out.print(f"  1. Put {', '.join(_vendor_keys())} into {env} and set `enabled: true` under destinations.")
     out.print(f"  2. {serve}\n")
     out.print("Then send events, either way or both:", style="bold")
     out.print("  A Segment library (JavaScript, Node, Python, …)")

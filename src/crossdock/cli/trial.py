@@ -117,6 +117,8 @@ def _read(event: str, source: str | None) -> Stored:
         raise NotAnEvent(f"{where}:{error.lineno}:{error.colno}: this is no JSON: {error.msg}") from None
     if not isinstance(document, dict):
         raise NotAnEvent(f"{where} must hold one event, a JSON object")
+    if "batch" in document:
+        raise NotAnEvent(f"{where} holds a batch; take one event out of it")
     return _admitted(document, source)
 
 

@@ -43,7 +43,7 @@ def command(once: bool, as_json: bool) -> None:
     try:
         verdict = run(perform(stays=stays, quiet=as_json))
     except KeyboardInterrupt:
-        return
+        sys.exit(0 if stays else 130)
     if as_json:
         terminal.print_json({"right": verdict.right, **_as_json(verdict)})
     sys.exit(0 if verdict.right else 1)

@@ -27,7 +27,6 @@ class Stage:
     door: Door
     simulators: dict[str, Simulator]
     config: Path
-    console_token: str
 
 
 @asynccontextmanager
@@ -45,7 +44,7 @@ async def build(vendors: dict[str, dict[str, Any]]) -> AsyncIterator[Stage]:
             await gateway.start()
             web, webhook = document["sources"]["web"], document["sources"]["segment"]
             door = Door(gateway.url, web["write_key"], "segment", webhook["webhook_secret"])
-            yield Stage(gateway, door, running, config, document["console"]["token"])
+            yield Stage(gateway, door, running, config)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -64,5 +63,4 @@ def _settings(
             name: {"settings": {**told["settings"], "base_url": running[name].url}}
             for name, told in vendors.items()
         },
-        "console": {"token": secrets.token_urlsafe(16)},
     }
