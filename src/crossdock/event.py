@@ -2,7 +2,8 @@
 The Segment spec as the gateway's public view: one event typed, and where its ``integrations`` let it go.
 
 The rules stand in `rules` and `admission`; the gateway itself works on the plain dictionary they leave, which
-is what the journal keeps and mappings read. Source: https://segment.com/docs/connections/spec/ (read 2026-08-20).
+is what the journal keeps and mappings read. Source (read 2026-08-20):
+https://segment.com/docs/connections/spec/
 """
 
 from __future__ import annotations
