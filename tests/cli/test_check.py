@@ -86,6 +86,21 @@ def test_all_mistakes_at_once(shell: Shell) -> None:
     assert "crossdock.yaml: 2 errors, no warnings" == lines[-1]
 
 
+def test_one_destination_hides_nothing_of_another(shell: Shell) -> None:
+    """Errors of two destinations, and a warning of a third, come in one run."""
+    shell.write("my.yaml", HEAD + preset("Click", on("A"), action="clik"))
+    one = "{vendor: topsort, settings: {api_key: k}"
+    shell.write(
+        "crossdock.yaml",
+        f"destinations:\n  a: {one}, mapping: none.yaml}}\n  b: {one}, mapping: my.yaml}}\n"
+        f"  c: {one}, presets: {{Product List Viewed: true}}}}\n",
+    )
+    text = shell("check", code=1).output
+    assert "crossdock.yaml:2:57: no mapping file none.yaml" in text
+    assert "my.yaml:5:13: Click: topsort has no action 'clik'" in text
+    assert "crossdock.yaml:4:79: warning: Product List Viewed: counts twice" in text
+
+
 def test_a_mapping_for_nobody(shell: Shell) -> None:
     """A mapping file's unknown vendor has its place."""
     shell.write("my.yaml", "presets: []\ndestination: topsrot\n")

@@ -83,11 +83,17 @@ def _in_mapping(path: Path, read: Document) -> list[Finding]:
 
 def _in_settings(path: Path) -> list[Finding]:
     loaded = settings.load(path)
+    enabled = [name for name, one in loaded.destinations.items() if one.enabled]
+    return [finding for name in enabled for finding in _in_destination(name, loaded, path.parent)]
+
+
+def _in_destination(name: str, loaded: Settings, beside: Path) -> list[Finding]:
+    """Check one destination alone, so that another's errors hide nothing of it."""
+    alone = loaded.model_copy(update={"destinations": {name: loaded.destinations[name]}})
     try:
-        routes = assemble(loaded, beside=path.parent)
+        return _in_route(name, assemble(alone, beside=beside)[name], loaded, beside)
     except ConfigError as error:
         return of_error(error)
-    return [one for name, route in routes.items() for one in _in_route(name, route, loaded, path.parent)]
 
 
 def _in_route(name: str, route: Route, loaded: Settings, beside: Path) -> list[Finding]:
