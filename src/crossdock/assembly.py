@@ -119,10 +119,4 @@ def _mapping(
     if file.destination != configured.vendor:
         message = f"{path} maps for {file.destination!r}, not for {configured.vendor!r}"
         raise ConfigError(message, place, f"destinations.{name}.mapping")
-    try:
-        return compile_file(file, configured.presets)
-    except ConfigError as error:
-        if error.location is not None:
-            raise
-        presets = settings.locate("destinations", name, "presets")
-        raise ConfigError(error.message, presets, error.key) from None
+    return compile_file(file, configured.presets, settings.written("destinations", name, "presets"))

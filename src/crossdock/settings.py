@@ -187,6 +187,10 @@ class Settings(_Section):
         """Give the place in the file of a key path such as ``("destinations", "topsort", "settings")``."""
         return self._document.location(path) if self._document else None
 
+    def written(self, *path: str | int) -> tuple[document.Document, tuple[str | int, ...]] | None:
+        """Give the file and the key path in it, for who places faults within that part."""
+        return (self._document, path) if self._document else None
+
     def feeds(self, destination: str) -> frozenset[str]:
         """Give the sources that feed a destination."""
         listed = self.destinations[destination].sources

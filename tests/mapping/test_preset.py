@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from crossdock.errors import ConfigError, MappingFailed
+from crossdock.document import load
+from crossdock.errors import ConfigError, ConfigErrors, MappingFailed
 from crossdock.mapping import (
     Mapped,
     compile_file,
@@ -146,6 +147,46 @@ def test_wrong_overrides_are_refused(overrides: dict[str, Any], part: str) -> No
     with pytest.raises(ConfigError) as refused:
         compile_file(load_mapping(FILE), overrides)
     assert True is (part in str(refused.value))
+
+
+SETTINGS = """
+acme:
+  presets:
+    Clicked:
+      mapping: {bid: {$frist: [x]}}
+    Listed: {subscribe: type == "track"}
+    Any page: {acton: x}
+    Oops: true
+"""
+
+
+def test_every_fault_of_an_override_is_placed_where_it_was_written() -> None:
+    """The settings file is named with line and column: of the directive, the character, the key."""
+    document = load(SETTINGS, "c.yaml")
+    overrides = document.data["acme"]["presets"]
+    with pytest.raises(ConfigErrors) as refused:
+        compile_file(load_mapping(FILE, "f.yaml"), overrides, (document, ("acme", "presets")))
+    places = [str(error.location) for error in refused.value.errors]
+    assert ["c.yaml:5:23", "c.yaml:6:31", "c.yaml:7:16", "c.yaml:8:5"] == places
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, {"key"}),
+        ({"mapping": {"email": "$.visitor.email"}}, {"email", "key"}),
+        ({"mapping": {"email": {"@path": "$.visitor.email"}}}, {"email", "key"}),
+        ({"mapping": {"text": {"@template": "{{visitor.userId}}"}}}, {"key", "userId"}),
+        ({"mapping": {"if": {"$if": {"when": "visitor.basket != null", "then": 1}}}}, {"basket", "key"}),
+        ({"mapping": {"all": {"@json": {"mode": "encode", "value": {"@path": "$.visitor"}}}}}, {"*"}),
+        ({"mapping": {"any": "$..email"}}, {"*"}),
+        ({"once": None}, set()),
+        ({"enabled": False}, set()),
+    ],
+)
+def test_a_mapping_names_the_visitor_facts_it_reads(change: dict[str, Any], expected: set[str]) -> None:
+    """Only what an enabled preset reads has to be known; * is everything."""
+    assert frozenset(expected) == compile_file(load_mapping(FILE), {"Clicked": change}).visitor_fields
 
 
 @pytest.fixture

@@ -15,6 +15,9 @@ from typing import Any, Final
 from crossdock.errors import MappingError
 from crossdock.mapping.values import MISSING
 
+Keys = tuple[str | int, ...]
+"""The names and indexes of a path."""
+
 _MAX_DEPTH: Final = 80
 """Python itself stops at a hundred levels of indentation."""
 
@@ -122,18 +125,35 @@ class Writer:
 class Root:
     """A variable paths start from; the dicts and lists under it are fetched once, right after it is set."""
 
-    def __init__(self, writer: Writer, variable: str, *, is_dict: bool = False) -> None:
-        self.variable = variable
+    def __init__(
+        self, writer: Writer, variable: str, *, is_dict: bool = False, reads: set[Keys] | None = None
+    ) -> None:
+        self._variable = variable
+        self._reads = set() if reads is None else reads
         self._writer = writer
         self._slot = writer.slot()
-        self._containers: dict[tuple[tuple[str | int, ...], type], str] = {}
+        self._containers: dict[tuple[Keys, type], str] = {}
         if is_dict:
             self._containers[(), dict] = variable
 
-    def get(self, keys: tuple[str | int, ...], absent: str) -> str:
+    @property
+    def variable(self) -> str:
+        """The variable itself, for who may read all of it."""
+        return self.start(())
+
+    def start(self, keys: Keys) -> str:
+        """Give the variable, for who goes on to read what stands at *keys*."""
+        self._reads.add(keys)
+        return self._variable
+
+    def get(self, keys: Keys, absent: str) -> str:
         """Give an expression for the value at *keys*, *absent* where there is none."""
+        self._reads.add(keys)
+        return self._get(keys, absent)
+
+    def _get(self, keys: Keys, absent: str) -> str:
         if not keys:
-            return self.variable
+            return self._variable
         *parents, last = keys
         if isinstance(last, str):
             return f"{self._container(tuple(parents), dict)}.get({self._writer.constant(last)}, {absent})"
@@ -141,11 +161,11 @@ class Root:
         enough = f"len({items}) > {last}" if last >= 0 else f"len({items}) >= {-last}"
         return f"{items}[{last}] if {enough} else {absent}"
 
-    def _container(self, keys: tuple[str | int, ...], kind: type) -> str:
+    def _container(self, keys: Keys, kind: type) -> str:
         known = self._containers.get((keys, kind))
         if known:
             return known
-        expression = self.get(keys, "None")
+        expression = self._get(keys, "None")
         writer = self._writer
         with writer.within(self._slot):
             name = writer.assign(expression)

@@ -6,22 +6,20 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 import orjson
-from pydantic import ValidationError
 
 from crossdock.errors import ConfigError, ConfigErrors, Location, MappingError, MappingFailed
 from crossdock.mapping.choices import required
+from crossdock.mapping.codegen import Keys
 from crossdock.mapping.compiler import Compiler, Value, compile_value, emptiness
+from crossdock.mapping.overrides import Overrides, Written, overlaid
 from crossdock.mapping.preset import (
     MappingFile,
     Origin,
     Preset,
-    faults_of,
     once_within,
-    overridden,
     raise_all,
 )
 from crossdock.mapping.subscription import Dispatch, compile_condition, dispatch, has_event_name
@@ -58,6 +56,8 @@ class CompiledPreset:
     _once: Callable[..., Any] | None
     fallback: bool = False
     """Takes only what no other preset takes."""
+    visitor_fields: frozenset[str] = frozenset()
+    """The visitor facts it reads, by name; ``*`` stands for all."""
 
     def payloads(self, event: Mapping[str, Any]) -> list[Mapped]:
         """
@@ -120,6 +120,8 @@ class CompiledMapping:
         self.destination = destination
         self.version = version
         self.presets = tuple(preset for preset, _ in presets)
+        self.visitor_fields: frozenset[str] = frozenset().union(*(one.visitor_fields for one in self.presets))
+        """The visitor facts that any of the presets reads, by name; ``*`` stands for all."""
         pairs = {pair for _, found in presets for pair in found.pairs}
         names = {name for _, name in pairs if name is not None} | {None}
         kinds = {kind for kind, _ in pairs if kind is not None} | {None}
@@ -172,10 +174,10 @@ def _candidates(
 
 
 def compile_file(
-    file: MappingFile, overrides: Mapping[str, bool | Mapping[str, Any]] | None = None
+    file: MappingFile, overrides: Overrides | None = None, written: Written | None = None
 ) -> CompiledMapping:
     """
-    Compile a mapping file; *overrides* are the `presets` of a destination's settings.
+    Compile a mapping file; *overrides* are the `presets` of a destination's settings, *written* their place.
 
     An override is true or false for a preset's `enabled`, or an object of fields laid over the preset.
 
@@ -183,7 +185,7 @@ def compile_file(
         ConfigError: Something is wrong, also in a disabled preset; `ConfigErrors` when several things are.
     """
     faults: list[ConfigError] = []
-    presets = _overridden(file, overrides or {}, faults)
+    presets = overlaid(file, overrides or {}, written, faults)
     compiled: list[tuple[CompiledPreset, Dispatch]] = []
     for preset, origin in presets:
         made = _compile(preset, origin, faults)
@@ -200,45 +202,16 @@ def compile_file(
 def compile_faults(file: MappingFile) -> list[ConfigError]:
     """List what `compile_file` would refuse."""
     faults: list[ConfigError] = []
-    for preset, origin in _overridden(file, {}, faults):
+    for preset, origin in overlaid(file, {}, None, faults):
         _compile(preset, origin, faults)
     return faults
-
-
-def _overridden(
-    file: MappingFile, overrides: Mapping[str, bool | Mapping[str, Any]], faults: list[ConfigError]
-) -> list[tuple[Preset, Origin]]:
-    names = [preset.name for preset in file.presets]
-    for name in overrides:
-        if name not in names:
-            near = get_close_matches(name, names, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(names)}"
-            faults.append(
-                ConfigError(f"presets.{name}: {file.destination} has no such preset; {hint}", key=name)
-            )
-    origins = file.origins or (Origin(),) * len(file.presets)
-    result = []
-    for preset, origin in zip(file.presets, origins, strict=True):
-        change = overrides.get(preset.name)
-        if change is None:
-            result.append((preset, origin))
-            continue
-        fields = {"enabled": change} if isinstance(change, bool) else change
-        try:
-            changed = overridden(preset.model_dump(exclude_unset=True), fields)
-            result.append((Preset.model_validate(changed), origin))
-        except ValidationError as error:
-            found = faults_of(error, Preset, lambda _at, _key: None)
-            faults += [
-                ConfigError(f"presets.{preset.name}.{fault.message}", key=fault.key) for fault in found
-            ]
-    return result
 
 
 def _compile(
     preset: Preset, origin: Origin, faults: list[ConfigError]
 ) -> tuple[CompiledPreset, Dispatch] | None:
     before = len(faults)
+    reads: set[Keys] = set()
     aliases = tuple(preset.aliases)
     matches, needs = _subscription(preset, aliases, origin, faults)
 
@@ -247,7 +220,9 @@ def _compile(
             return origin.locate((*at, *inner), key)
 
         try:
-            return compile_value(node, locate, items=items and at != ("for_each",), wrap=wraps.get(at[0]))
+            return compile_value(
+                node, locate, items=items and at != ("for_each",), wrap=wraps.get(at[0]), reads=reads
+            )
         except MappingError as error:
             faults.extend(_named(one, preset.name) for one in _all(error))
             return _nothing
@@ -260,9 +235,24 @@ def _compile(
     if len(faults) > before:
         return None
     compiled = CompiledPreset(
-        preset.name, preset.action, items, once_within(preset), matches, over, make, once, preset.fallback
+        preset.name,
+        preset.action,
+        items,
+        once_within(preset),
+        matches,
+        over,
+        make,
+        once,
+        preset.fallback,
+        _visitor_fields(reads),
     )
     return compiled, needs
+
+
+def _visitor_fields(reads: set[Keys]) -> frozenset[str]:
+    whole = {(), ("visitor",)}
+    names = (str(keys[1]) for keys in reads if len(keys) > 1 and keys[0] == "visitor")
+    return frozenset({"*"} if reads & whole else names)
 
 
 def _requires(fields: list[str | list[str]]) -> Callable[[Compiler, Value], Value] | None:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 from crossdock.errors import ConfigErrors, Location, MappingError, MappingFailed
-from crossdock.mapping.codegen import Root, Writer
+from crossdock.mapping.codegen import Keys, Root, Writer
 from crossdock.mapping.paths import parse_path
 from crossdock.mapping.values import MISSING
 
@@ -264,12 +264,14 @@ def compile_value(
     *,
     items: bool = False,
     wrap: Callable[[Compiler, Value], Value] | None = None,
+    reads: set[Keys] | None = None,
 ) -> Callable[..., Any]:
     """
     Compile *mapping* to a function of the event, which gives MISSING for a mapping that yields nothing.
 
     With *items* the function takes (event, item, index) and the mapping may use ``$item`` and ``$index``.
-    *wrap* may write more code around the mapping's value.
+    *wrap* may write more code around the mapping's value. *reads* gathers where in the event it looks; () is
+    the whole of it.
 
     Raises:
         MappingError: The mapping is wrong; all of it is reported at once.
@@ -277,7 +279,7 @@ def compile_value(
     compiler = Compiler(locate)
     writer = compiler.writer
     writer.line("if event.__class__ is not dict: event = dict(event)")
-    scope = Scope(Root(writer, "event", is_dict=True))
+    scope = Scope(Root(writer, "event", is_dict=True, reads=reads))
     if items:
         scope = replace(scope, item=Root(writer, "item"), index="index", loops=1)
     try:

@@ -17,6 +17,7 @@ from jsonpath_ng.ext import iterable as jsonpath_iterable
 from jsonpath_ng.ext.parser import parse as parse_jsonpath
 
 from crossdock.errors import MappingError, MappingFailed
+from crossdock.mapping.codegen import Keys
 from crossdock.mapping.values import MISSING
 
 _MAX_LISTS: Final = 4
@@ -37,7 +38,7 @@ _ALLOWED_NODES = (
 )
 
 
-def parse(text: str) -> tuple[tuple[str | int, ...] | None, Callable[[Any], Any] | None]:
+def parse(text: str) -> tuple[Keys | None, Callable[[Any], Any] | None]:
     """
     Parse a JSONPath into its keys where it is plain, else into a function that gives a list or MISSING.
 
@@ -66,7 +67,7 @@ def parse(text: str) -> tuple[tuple[str | int, ...] | None, Callable[[Any], Any]
     return (keys, None) if keys is not None else (None, _finder(text, tree))
 
 
-def _simple(tree: Any) -> tuple[str | int, ...] | None:
+def _simple(tree: Any) -> Keys | None:
     if isinstance(tree, jsonpath_ng.Root):
         return ()
     if not isinstance(tree, jsonpath_ng.Child):

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from crossdock.errors import MappingError, MappingFailed
+from crossdock.mapping.codegen import Keys
 from crossdock.mapping.values import MISSING, length_of
-
-Keys = tuple[str | int, ...]
 
 _MAX_LENGTH = 500
 # Parsing by regex what needs no grammar: jsonpath-ng takes about a millisecond a path, and a mapping file

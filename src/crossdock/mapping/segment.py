@@ -45,7 +45,7 @@ def segment_path(compiler: Compiler, path: str, scope: Scope, at: At) -> Value:
         return Value(scope.root.variable, missing=False)
     writer = compiler.writer
     step = writer.bind(segment_step)
-    name = scope.root.variable
+    name = scope.root.start(keys)
     for key in keys:
         constant = writer.constant(key)
         name = writer.assign(

@@ -73,6 +73,11 @@ def parse(text: str) -> Tree[Any]:
         raise SubscriptionError(f"a subscription may be {MAX_LENGTH} bytes long", MAX_LENGTH)
     if not text.strip():
         raise SubscriptionError('the subscription is empty; write for example: type = "track"', 0)
+    return _parsed(text)
+
+
+@lru_cache(maxsize=512)
+def _parsed(text: str) -> Tree[Any]:
     try:
         return _parser().parse(text)
     except UnexpectedInput as error:
