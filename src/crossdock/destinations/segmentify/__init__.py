@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 import orjson
-from pydantic import Field, PositiveInt, PrivateAttr, SecretStr, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from crossdock.destinations.base import (
     Batch,
@@ -66,7 +66,7 @@ class Segmentify(Destination):
     """Other words for checkout steps, where an account needs those of the SDKs: `{basket: view-basket}`."""
     id_mode: Literal["own", "vendor"] = "own"
     """Whose ids name visitor and session: Segment's own, or keys fetched from Segmentify."""
-    session_idle_seconds: PositiveInt = 1800
+    session_idle_seconds: int = Field(default=1800, gt=0)
     """How long a visitor may be idle within one session."""
     max_event_age: Duration | None = timedelta(hours=24)
     """What is older becomes a dead letter: Segmentify dates events by their arrival."""
