@@ -66,7 +66,8 @@ def test_profiles_and_merges_have_calls_of_their_own() -> None:
     assert "https://api.getblueshift.com/api/v1/customers/bulk" == request.url
     assert {"customers": [{"event": "e0"}, {"event": "e1"}]} == orjson.loads(request.body)
     merge = BLUESHIFT.request(batch("merge"))
-    assert ("https://api.getblueshift.com/api/v1/customers/merge", b'{"event":"e0"}') == (merge.url, merge.body)
+    assert "https://api.getblueshift.com/api/v1/customers/merge" == merge.url
+    assert b'{"event":"e0"}' == merge.body
 
 
 @pytest.mark.parametrize(
@@ -79,9 +80,7 @@ def test_profiles_and_merges_have_calls_of_their_own() -> None:
         (BLUESHIFT, "merge", "user-secret:"),
     ],
 )
-def test_the_key_is_a_user_name_with_an_empty_password(
-    destination: Blueshift, action: str, key: str
-) -> None:
+def test_the_key_is_a_user_name_with_an_empty_password(destination: Blueshift, action: str, key: str) -> None:
     """The colon belongs to it: RudderStack leaves it out."""
     headers = destination.request(batch(action)).headers
     scheme, _, credential = headers["Authorization"].partition(" ")
