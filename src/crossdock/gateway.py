@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from crossdock import environment
 from crossdock import settings as settings_module
 from crossdock.assembly import assemble, mapping_paths
 from crossdock.delivery.lanes import Lanes
@@ -152,7 +153,8 @@ class Gateway:
         """List the files whose change reloads."""
         if self._config_path is None:
             return []
-        return [self._config_path, *mapping_paths(self.settings, beside=self._config_path.parent)]
+        env = self._config_path.with_name(environment.FILE)
+        return [self._config_path, env, *mapping_paths(self.settings, beside=self._config_path.parent)]
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

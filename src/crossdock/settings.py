@@ -29,7 +29,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from crossdock import document
+from crossdock import document, environment
 from crossdock.errors import ConfigError, ConfigErrors, Location
 from crossdock.units import parse_duration, parse_size
 
@@ -201,9 +201,12 @@ class Settings(_Section):
         return ",".join(sorted(name for name in self.destinations if source in self.feeds(name)))
 
 
-def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     """
-    Read a settings file.
+    Read a settings file; variables come from the environment and the `.env` beside the file.
+
+    A relative path in `journal.url` starts at the file's folder, as the paths of mapping files do, so that
+    every command finds the same journal wherever it is called from.
 
     Raises:
         ConfigErrors: Everything that is wrong with it, each with its place.
@@ -214,7 +217,18 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Settings:
         raise ConfigError(f"no settings file {path}; `crossdock init` writes one") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    return parse(text, str(path), environ)
+    settings = parse(text, str(path), environment.beside(path) if environ is None else environ)
+    url = _beside(settings.journal.url, path.parent)
+    return settings.model_copy(update={"journal": settings.journal.model_copy(update={"url": url})})
+
+
+_SQLITE = "sqlite:///"
+
+
+def _beside(url: str, folder: Path) -> str:
+    if not url.startswith(_SQLITE):
+        return url
+    return f"{_SQLITE}{(folder / url.removeprefix(_SQLITE)).absolute()}"
 
 
 def parse(text: str, file: str, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -19,7 +19,8 @@ from crossdock.errors import ConfigError, ConfigErrors, Location, MappingFailed
 from crossdock.mapping.compiled import CompiledPreset, compile_file
 from crossdock.mapping.examples import run_examples
 from crossdock.mapping.preset import MappingFile, Origin, Preset
-from crossdock.mapping.subscription import Pair, dispatch, warnings
+from crossdock.mapping.subscription import Pair, dispatch
+from crossdock.mapping.subscription_traps import warnings
 from crossdock.visitors import visitor_facts
 
 Severity = Literal["error", "warning"]
@@ -103,6 +104,7 @@ def of_mapping(
         return wrong
     ready = [_ready(file, preset, origin, vendor) for preset, origin in presets_of(file, overrides)]
     found = [one for each in ready for one in (*_examples(each), *_language(each), *_unreachable(each))]
+    found += [Finding("warning", doubt.message, doubt.location) for doubt in file.doubts]
     enabled = [each for each in ready if each.preset.enabled]
     found += [one for each in enabled for one in _unsendable(each)]
     found += [one for pair in combinations(enabled, 2) for one in _together(*pair)]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from crossdock.cli.environment import FILE, parse
 from crossdock.cli.terminal import console
+from crossdock.environment import FILE, parse
 from crossdock.errors import ConfigError
 from crossdock.settings import DEFAULT_PATH
 

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from crossdock.cli import environment
 from crossdock.settings import DEFAULT_PATH
 
 T = TypeVar("T")
@@ -19,14 +18,13 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def config_option(command: Command) -> Command:
-    """Add ``--config``; the `.env` beside the file is read before the command runs."""
+    """Add ``--config``."""
     return click.option(
         "--config",
         type=click.Path(path_type=Path, dir_okay=False),
         default=DEFAULT_PATH,
         show_default=True,
         envvar="CROSSDOCK_CONFIG",
-        callback=_with_environment,
         help="The settings file.",
     )(command)
 
@@ -34,11 +32,6 @@ def config_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")(command)
-
-
-def _with_environment(_context: click.Context, _parameter: click.Parameter, config: Path) -> Path:
-    environment.read_beside(config)
-    return config
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -19,22 +19,21 @@ FILE = ".env"
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 
 
-def read_beside(config: Path) -> None:
+def beside(config: Path) -> dict[str, str]:
     """
-    Add the variables of the `.env` in the settings file's folder to the environment.
+    Give the environment, with what the `.env` in the settings file's folder adds to it.
 
     Raises:
-        ConfigErrors: A line of it is none.
+        ConfigError: A line of it is none.
     """
     path = config.parent / FILE
     if not path.is_file():
-        return
+        return dict(os.environ)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}") from None
-    for name, value in parse(text, str(path)):
-        os.environ.setdefault(name, value)
+    return {**dict(parse(text, str(path))), **os.environ}
 
 
 def parse(text: str, file: str) -> Iterator[tuple[str, str]]:

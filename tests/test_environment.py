@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 
-from crossdock.cli.environment import parse, read_beside
+from crossdock.environment import beside, parse
 from crossdock.errors import ConfigError
-from tests.cli.conftest import Shell
 
 
 @pytest.mark.parametrize(
@@ -35,10 +34,9 @@ def test_a_wrong_line_has_its_place() -> None:
         list(parse("A=1\nB 2\n", ".env"))
 
 
-def test_the_real_environment_wins(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_environment_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The file only fills what is not set."""
-    config = shell.write("crossdock.yaml", "")
-    shell.write(".env", "SET_ALREADY=file\nNOT_SET=file\n")
+    (tmp_path / ".env").write_text("SET_ALREADY=file\nNOT_SET=file\n")
     monkeypatch.setenv("SET_ALREADY", "environment")
-    read_beside(config)
-    assert ("environment", "file") == (os.environ["SET_ALREADY"], os.environ["NOT_SET"])
+    environ = beside(tmp_path / "crossdock.yaml")
+    assert ("environment", "file") == (environ["SET_ALREADY"], environ["NOT_SET"])
