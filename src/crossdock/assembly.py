@@ -114,7 +114,8 @@ def _mapping(
     path = _mapping_path(configured, beside)
     place = settings.locate("destinations", name, "mapping")
     if not path.is_file():
-        raise ConfigError(f"no mapping file {path}", place, f"destinations.{name}.mapping")
+        hint = "name one that is there, or leave `mapping` out for the shipped one"
+        raise ConfigError(f"no mapping file {path}; {hint}", place, f"destinations.{name}.mapping")
     file = load_mapping(path)
     if file.destination != configured.vendor:
         message = f"{path} maps for {file.destination!r}, not for {configured.vendor!r}"

@@ -28,6 +28,8 @@ _TAG: Final = "tag:yaml.org,2002:"
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,40}|0x[0-9a-fA-F]{1,16}|0o[0-7]{1,20}")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]{1,40}(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_WORDS: Final = re.compile(r"(?:yes|no|on|off)", re.IGNORECASE)
+"""What YAML 1.1 took for true and false."""
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
@@ -45,6 +47,8 @@ class Document:
 
     file: str
     data: Any = None
+    doubts: list[ConfigError] = field(default_factory=list)
+    """What is read as written but may be meant otherwise; nothing that stops anyone."""
     _values: dict[Path, _Mark] = field(default_factory=dict)
     _keys: dict[Path, _Mark] = field(default_factory=dict)
 
@@ -214,6 +218,10 @@ class _Reader:
             return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
         if _FLOAT.fullmatch(text):
             return float(text)
+        if _WORDS.fullmatch(text):
+            message = f'{text} is a text, as in YAML 1.2, not true or false; put it in quotes, "{text}", '
+            message += "or write true or false"
+            self.result.doubts.append(self.error(message, event.start_mark))
         return text
 
     def check_cut(self, event: Any) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from crossdock.errors import ConfigError, ConfigErrors
 from crossdock.mapping import compile_file, load_mapping
+from tests.mapping.mistakes import MAPPING, MISTAKES, SETTINGS, Mistake, said
 
 RIGHT = """destination: acme
 presets:
@@ -17,64 +18,31 @@ presets:
     once: {key: [$.messageId], within: 10s}
 """
 
-MISTAKES = [
-    ("misspelt directive", "id: $.messageId", "id: {$frist: [$.a]}", "f.yaml:7:12", "did you mean $first?"),
-    ("tab indentation", "    action:", "\taction:", "f.yaml:5:1", "a tab indents this line"),
-    ("missing quote", 'type = "track"', '"type = track', "f.yaml:4:16", "add the closing quote"),
-    ("wrong type", "mapping:\n      id: $.messageId", "mapping: 5", "f.yaml:6:14", "must be a mapping"),
-    ("bad JSONPath", "$.messageId\n", "$.a[?(@.b\n", "f.yaml:7:11", "is no JSONPath"),
-    ("FQL in the wrong quotes", '"track"', "“track”", "f.yaml:4:23", "write straight quotes"),
-    ("duplicate key", "action: click", "action: click\n    action: view", "f.yaml:6:5", "a second time"),
-    (
-        "bad date pattern",
-        "id: $.messageId",
-        "id: {$date: {value: $.t, format: YYYY}}",
-        "f.yaml:7:19",
-        "%Y-%m-%d",
-    ),
-    ("bad glob", 'type = "track"', 'match(event, "[z-a]")', "f.yaml:4:29", "bad character range"),
-    ("unquoted @path", "id: $.messageId", "id: {@path: $.messageId}", "f.yaml:7:12", "put it in quotes"),
-    (
-        "a cut expression",
-        'type = "track"',
-        'event = "Order #1"',
-        "f.yaml:4:30",
-        "put the whole value in single",
-    ),
-    (
-        "a leading !",
-        'type = "track"',
-        '!contains(event, "x")',
-        "f.yaml:4:16",
-        "put the whole value in single",
-    ),
-    (
-        "NO as a boolean",
-        "action: click",
-        "action: click\n    enabled: NO",
-        "f.yaml:6:14",
-        "write true or false",
-    ),
-    ("unknown key", "action: click", "acton: click\n    action: x", "f.yaml:5:5", "did you mean action?"),
-    ("bad duration", "10s", "10 parsecs", "f.yaml:8:40", "such as 10s"),
-    ("double equals", 'type = "track"', 'type == "track"', "f.yaml:4:22", "write = once"),
-    ("missing key", "    action: click\n", "", "f.yaml:3:5", "action is missing"),
-    (
-        "aliases without a name",
-        "action: click",
-        "action: click\n    aliases: [X]",
-        "f.yaml:6:14",
-        "aliases stand for",
-    ),
-]
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[one.name for one in MISTAKES])
+def test_a_mistake_gives_one_message_with_place_and_fix(mistake: Mistake) -> None:
+    """One mistake, one message of `crossdock check`: file, line, column, what, and the fix."""
+    assert True is (mistake.right in SETTINGS + MAPPING)
+    (message,) = said(mistake)
+    assert True is message.startswith(f"{mistake.place}: ")
+    assert True is (mistake.fix in message)
+
+
+def test_what_the_mistakes_are_made_in_is_right() -> None:
+    """Without a mistake there is nothing to say."""
+    assert [] == said(Mistake("none", "", "", "", ""))
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "fix"), [case[1:] for case in MISTAKES], ids=[case[0] for case in MISTAKES]
+    ("old", "new", "place", "fix"),
+    [
+        ("    action: click\n", "", "f.yaml:3:5", "action is missing"),
+        ("mapping:\n      id: $.messageId", "mapping: 5", "f.yaml:6:14", "must be a mapping"),
+        ("action: click", "action: click\n    aliases: [X]", "f.yaml:6:14", "aliases stand for"),
+    ],
 )
-def test_a_mistake_gives_one_message_with_place_and_fix(old: str, new: str, place: str, fix: str) -> None:
-    """One mistake, one message: file, line, column, what, and the fix."""
-    assert True is (old in RIGHT)
+def test_further_mistakes_are_placed_as_well(old: str, new: str, place: str, fix: str) -> None:
+    """A key that is missing, a part of the wrong kind, aliases that stand for nothing."""
     with pytest.raises(ConfigError) as refused:
         compile_file(load_mapping(RIGHT.replace(old, new, 1), "f.yaml"))
     assert False is isinstance(refused.value, ConfigErrors)

@@ -12,7 +12,8 @@ from crossdock.mapping.compiler import MappingErrors, compile_mapping
 from crossdock.mapping.examples import run_examples
 from crossdock.mapping.explain import Explanation, explain_preset, explain_subscription
 from crossdock.mapping.preset import MappingFile, Preset, load_mapping, mapping_schema, shipped_mapping_path
-from crossdock.mapping.subscription import compile_subscription, warnings
+from crossdock.mapping.subscription import compile_subscription
+from crossdock.mapping.subscription_traps import warnings
 
 __all__ = [
     "CompiledMapping",

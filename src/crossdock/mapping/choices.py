@@ -17,7 +17,7 @@ _NESTED_ALTERNATIVES: Final = 8
 def compile_first(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give the first value of a list that is not missing, null or blank."""
     if not isinstance(operand, list | tuple):
-        raise MappingError(f"takes a list of values, but this is {kind_of(operand)}")
+        raise MappingError(f"takes a list of values, but this is {kind_of(operand)}; put it in [ ]")
     result = compiler.writer.name()
     compiler.writer.line(f"{result} = M")
     nodes = [(node, (*at, index)) for index, node in enumerate(operand)]

@@ -142,7 +142,7 @@ class Compiler:
         try:
             return found.compile(self, operand, scope, (*at, key))
         except MappingError as error:
-            return self.problem(error.message, (*at, key))
+            return self.problem(f"{key}: {error.message}", (*at, key))
 
     def object(self, node: Mapping[str, Any], scope: Scope, at: At) -> Value:
         """Write an object; a key whose value is missing is left out."""

@@ -31,7 +31,8 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
     try:
         compiled = [re.compile(piece, re.DOTALL) for piece in pieces]
     except re.error as error:
-        raise MappingError(f"the pattern {pattern!r} is wrong: {error.msg}") from None
+        hint = "write the lower end of a range first, and \\[ for a bracket itself"
+        raise MappingError(f"the pattern {pattern!r} is wrong: {error.msg}; {hint}") from None
     if len(compiled) == 1:
         return lambda text: compiled[0].fullmatch(text) is not None
     first, *middle, last = compiled

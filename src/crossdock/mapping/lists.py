@@ -59,7 +59,7 @@ def compile_each(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Valu
 def compile_list(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give a list without its missing, null and blank items; with none left it is dropped."""
     if not isinstance(operand, list):
-        raise MappingError(f"takes a list of values, but this is {kind_of(operand)}")
+        raise MappingError(f"takes a list of values, but this is {kind_of(operand)}; put it in [ ]")
     result = compiler.writer.assign("[]")
     for index, member in enumerate(operand):
         value = compiler.value(member, scope, (*at, index), "None")

@@ -118,6 +118,8 @@ class MappingFile:
     destination: str
     presets: tuple[Preset, ...]
     origins: tuple[Origin, ...] = field(default=(), repr=False)
+    doubts: tuple[ConfigError, ...] = field(default=(), repr=False)
+    """What the file itself says that may be meant otherwise."""
 
     def preset(self, name: str) -> Preset:
         """Give the preset of that name; KeyError when there is none."""
@@ -261,7 +263,8 @@ def _checked(
         except ValidationError as error:
             faults += faults_of(error, Preset, raw.origin.locate)
             presets.append(_salvaged(raw.data, {detail["loc"][0] for detail in error.errors()}))
-    return MappingFile(str(data.get("destination")), tuple(presets), tuple(raw.origin for raw in raws))
+    origins = tuple(raw.origin for raw in raws)
+    return MappingFile(str(data.get("destination")), tuple(presets), origins, tuple(document.doubts))
 
 
 def _salvaged(data: Mapping[str, Any], wrong: set[str | int]) -> Preset:
