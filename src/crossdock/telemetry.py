@@ -8,8 +8,9 @@ terminal and readable text when it is. Nothing here takes an event's body, a per
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from enum import Enum
 from typing import Any
 
@@ -72,6 +73,7 @@ class Log(Enum):
     )
     DELIVERY_SET_ASIDE = ("delivery.set_aside", "warning", "A visitor's payload keeps failing; others go on.")
     DELIVERY_UNSETTLED = ("delivery.unsettled", "error", "A sent batch cannot be noted yet; trying again.")
+    DELIVERY_WAITS = ("delivery.waits", "warning", "A lane cannot read or claim just now; it tries again.")
     DELIVERY_FAULT = ("delivery.fault", "error", "A bug of ours with one payload; it is a dead letter.")
     DESTINATION_DOWN = ("destination.down", "warning", "The breaker opened: one probe at a time.")
     DESTINATION_UP = ("destination.up", "info", "The destination answers again.")
@@ -92,11 +94,14 @@ class Log(Enum):
 def configure(*, level: str = "info", pretty: bool | None = None) -> None:
     """Set up logging to standard error; `pretty` defaults to whether that is a terminal."""
     pretty = sys.stderr.isatty() if pretty is None else pretty
+    # It prints pieces of requests that are no HTTP; they may hold anything.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _discreet,
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
         ],
@@ -104,6 +109,18 @@ def configure(*, level: str = "info", pretty: bool | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+_ADDRESS = re.compile(r"[^\s\"'<>,;:]+@[^\s\"'<>,;:]+")
+
+
+def _discreet(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Vendors quote what they refuse: e-mail addresses in their words do not reach the log."""
+    for name in ("answer", "reason"):
+        words = fields.get(name)
+        if isinstance(words, str) and "@" in words:
+            fields[name] = _ADDRESS.sub("…@…", words)
+    return fields
 
 
 def log(what: Log, **fields: Any) -> None:

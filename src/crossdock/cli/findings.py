@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import combinations
 from typing import Any, Final, Literal
 
+from crossdock.assembly import unknown_actions
 from crossdock.cli.mapping_in_force import Overrides, presets_of
 from crossdock.cli.specimen import specimen
 from crossdock.destinations.base import Destination, Prepared, Rejected
@@ -95,7 +95,9 @@ def of_mapping(
     Without a configured *vendor*, payloads are not held against its schema.
     """
     overrides = overrides or {}
-    wrong = list(_unknown_actions(file, actions))
+    wrong = [
+        Finding("error", error.message, error.location, error.key) for error in unknown_actions(file, actions)
+    ]
     try:
         compile_file(file, overrides)
     except ConfigError as error:
@@ -109,15 +111,6 @@ def of_mapping(
     found += [one for each in enabled for one in _unsendable(each)]
     found += [one for pair in combinations(enabled, 2) for one in _together(*pair)]
     return found
-
-
-def _unknown_actions(file: MappingFile, actions: Sequence[str]) -> Iterator[Finding]:
-    for preset, origin in presets_of(file, {}):
-        if preset.action not in actions:
-            near = get_close_matches(preset.action, actions, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(actions)}"
-            message = f"{preset.name}: {file.destination} has no action {preset.action!r}; {hint}"
-            yield Finding("error", message, origin.locate(("action",)), preset.name)
 
 
 def _ready(file: MappingFile, preset: Preset, origin: Origin, vendor: Destination | None) -> _Ready:

@@ -13,6 +13,7 @@ from crossdock.delivery.gate import Gate, State
 from crossdock.delivery.plan import Route
 from crossdock.delivery.sender import Sender
 from crossdock.delivery.worker import LaneWorker
+from crossdock.errors import JournalError
 from crossdock.journal.base import Journal, Lane
 from crossdock.telemetry import Log, Metrics, log
 
@@ -146,6 +147,10 @@ def _supervised(run: Callable[[], Coroutine[None, None, None]], *, route: str) -
                 await run()
             except asyncio.CancelledError:
                 raise
+            except JournalError as error:
+                # Reading or claiming failed: nothing was sent for it, the lane reads on from its cursor.
+                log(Log.DELIVERY_WAITS, destination=route, reason=str(error))
+                await asyncio.sleep(RESTART_SECONDS)
             except Exception as fault:  # noqa: BLE001 - a fault of ours must not end a lane; it is logged
                 log(Log.DELIVERY_FAULT, destination=route, exc_info=fault)
                 await asyncio.sleep(RESTART_SECONDS)
