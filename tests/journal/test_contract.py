@@ -425,6 +425,14 @@ class TestClaims:
         assert [] == await journal.asides("topsort", START, 10)
         assert [None, "m2"] == await journal.claim("topsort", [claim("k", 2), claim("k", 1)])
 
+    async def test_a_claim_that_yields_holds_nothing(self, journal: Journal) -> None:
+        """It passes while nobody holds the claim, stands in nobody's way, and gives way to who does."""
+        assert [None] == await journal.claim("topsort", [claim("k", 1, yields=True)])
+        assert [None, None] == await journal.claim("topsort", [claim("k", 2, yields=True), claim("k", 3)])
+        assert ["m3", "m3"] == await journal.claim("topsort", [claim("k", 1, yields=True), claim("k", 4)])
+        assert [None] == await journal.claim("topsort", [claim("k", 5, yields=True, force=True)])
+        assert ["m3"] == await journal.claim("topsort", [claim("k", 4)])
+
     async def test_force_takes_any_claim(self, journal: Journal) -> None:
         """A forced replay takes the claim over."""
         await journal.claim("topsort", [claim("k", 1)])

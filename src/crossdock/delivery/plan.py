@@ -8,7 +8,7 @@ the person's consent, the presets' subscriptions, the mapping, and the vendor's 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -185,6 +185,8 @@ def _prepare(  # noqa: PLR0913, PLR0917 - the hot path
             tally(made.dropped, name)
         payload = Payload(stored.sequence, index, stored.message_id, action, preset.name, prepared.body)
         claim = None if mapped.once_key is None else _claim(preset, mapped.once_key, stored, index)
+        if prepared.yields and claim is not None:
+            claim = replace(claim, yields=True)
         made.owed.append(Owed(payload, *route.sorted_by[action], claim))
     elif isinstance(prepared, Skipped):
         tally(made.skipped, prepared.reason)

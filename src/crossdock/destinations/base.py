@@ -43,6 +43,8 @@ class Prepared(NamedTuple):
     body: bytes
     dropped: tuple[str, ...] = ()
     """Optional fields left out because their value does not fit the schema; counted, never an error."""
+    yields: bool = False
+    """Under a preset's `once` it gives way to another payload, but stands in no other's way."""
 
 
 class Skipped(NamedTuple):

@@ -196,6 +196,8 @@ class Claim:
     within: timedelta
     force: bool = False
     """Take it whoever holds it."""
+    yields: bool = False
+    """Give way to whoever holds it, but hold nothing."""
 
 
 @dataclass(slots=True)

@@ -116,6 +116,8 @@ def _standing(held: dict[Place, _Held], claim: Claim, wish: Place) -> Place | No
 def _ask(held: dict[Place, _Held], claim: Claim, place: Place) -> tuple[bool, str | None]:
     """Settle one wish at its place; whether it is newly remembered there, and the answer."""
     standing = held.get(place)
+    if claim.yields and (claim.force or standing is None or standing.owner is None):
+        return False, None
     if standing is None:
         held[place] = _Held(claim.key, micros(claim.at), claim.owner, claim.message_id, [], changed=True)
         return True, None
