@@ -134,6 +134,16 @@ def test_a_page_and_its_product_count_as_one_view() -> None:
     assert 10 == within.total_seconds()
 
 
+@pytest.mark.parametrize(("word", "expected"), [("Product", False), ("Home", True), ("Anything", True)])
+def test_a_page_of_another_kind_keeps_no_product_page_back(word: str, expected: bool) -> None:
+    """It gives way to the product page of the same address, but not the other way round."""
+    event = {"type": "page", "name": word, "anonymousId": "a"}
+    preset = preset_named("segmentify", "Page Viewed")
+    prepared = SEGMENTIFY.prepare("PAGE_VIEW", preset.payloads(event)[0].payload)
+    assert isinstance(prepared, Prepared)
+    assert expected == prepared.yields
+
+
 def test_an_order_counts_once_whoever_reports_it() -> None:
     """By its id alone, for 30 days; other checkout steps and orders without an id are not guarded."""
     browser = {"type": "track", "event": "Order Completed", "anonymousId": "a", "visitor": {"key": "a"}}

@@ -47,14 +47,15 @@ _MOST_NAMES = 50
 
 
 class Draft:
-    """A vendor event being filled; `dropped` names what was given and could not be used."""
+    """A vendor event being filled; `dropped` and `yields` become those of its `Prepared`."""
 
-    __slots__ = ("dropped", "event", "payload")
+    __slots__ = ("dropped", "event", "payload", "yields")
 
     def __init__(self, name: str, payload: Mapping[str, Any]) -> None:
         self.payload = payload
         self.event: dict[str, Any] = {"name": name}
         self.dropped: list[str] = []
+        self.yields = False
 
     def put(self, field: str, read: Callable[[Any], Any]) -> bool:
         """Take a field over if it can be read; tell whether it was."""
@@ -79,7 +80,7 @@ class Draft:
         unknown = self.payload.keys() - known
         names = dict.fromkeys((*self.dropped, *sorted(map(str, unknown))) if unknown else self.dropped)
         try:
-            return Prepared(orjson.dumps(self.event), tuple(names)[:_MOST_NAMES])
+            return Prepared(orjson.dumps(self.event), tuple(names)[:_MOST_NAMES], self.yields)
         except TypeError:
             return Rejected("payload: holds text that is not valid UTF-8")
 

@@ -76,7 +76,9 @@ _USER: Fields = {
 
 def page_view(vendor: Segmentify, draft: Draft) -> Refusal:
     """Build PAGE_VIEW; `category` is the page's kind, or a list of words that may name it."""
-    draft.event["category"] = _page(vendor, draft)
+    draft.event["category"] = kind = _page(vendor, draft)
+    # A page that was not known for a product's must not keep back the product page that follows.
+    draft.yields = kind != "Product Page"
     draft.put("subCategory", values.sub_category)
     return None
 
