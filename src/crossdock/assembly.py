@@ -52,7 +52,7 @@ def mapping_paths(settings: Settings, *, beside: Path | None = None) -> list[Pat
 
 def _route(name: str, configured: DestinationSettings, settings: Settings, beside: Path | None) -> Route:
     vendor = _vendor(name, configured, settings)
-    mapping = _mapping(name, configured, settings, beside)
+    mapping = _mapping(name, configured, settings, beside, vendor.actions)
     delivery = configured.delivery
     return Route(
         name=name,
@@ -109,7 +109,11 @@ def _mapping_path(configured: DestinationSettings, beside: Path | None) -> Path:
 
 
 def _mapping(
-    name: str, configured: DestinationSettings, settings: Settings, beside: Path | None
+    name: str,
+    configured: DestinationSettings,
+    settings: Settings,
+    beside: Path | None,
+    actions: tuple[str, ...],
 ) -> CompiledMapping:
     path = _mapping_path(configured, beside)
     place = settings.locate("destinations", name, "mapping")
@@ -123,7 +127,8 @@ def _mapping(
     wrong = unknown_actions(file, destinations.load(configured.vendor).actions)
     if wrong:
         raise ConfigErrors(wrong)
-    return compile_file(file, configured.presets, settings.written("destinations", name, "presets"))
+    written = settings.written("destinations", name, "presets")
+    return compile_file(file, configured.presets, written, actions)
 
 
 def unknown_actions(file: MappingFile, actions: Sequence[str]) -> list[ConfigError]:

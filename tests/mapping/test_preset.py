@@ -127,6 +127,13 @@ def test_settings_enable_disable_and_override_presets() -> None:
     assert [Mapped(0, {"id": "m", "bid": "fixed"}, None)] == sent
 
 
+def test_an_action_the_vendor_does_not_have_is_refused() -> None:
+    """Where the vendor's actions are known, a preset cannot name another one; the nearest is suggested."""
+    with pytest.raises(ConfigError) as refused:
+        compile_file(load_mapping(FILE, "f.yaml"), actions=("clik", "impression", "view"))
+    assert "f.yaml:7:13: Clicked: acme has no action 'click'; did you mean clik?" == str(refused.value)
+
+
 def test_the_version_follows_what_is_in_effect() -> None:
     """Two files that do the same have one version; a change of a field makes another."""
     one = compile_file(load_mapping(FILE)).version

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -174,12 +175,16 @@ def _candidates(
 
 
 def compile_file(
-    file: MappingFile, overrides: Overrides | None = None, written: Written | None = None
+    file: MappingFile,
+    overrides: Overrides | None = None,
+    written: Written | None = None,
+    actions: Sequence[str] = (),
 ) -> CompiledMapping:
     """
     Compile a mapping file; *overrides* are the `presets` of a destination's settings, *written* their place.
 
-    An override is true or false for a preset's `enabled`, or an object of fields laid over the preset.
+    An override is true or false for a preset's `enabled`, or an object of fields laid over the preset. Where
+    the vendor's *actions* are given, a preset may name no other.
 
     Raises:
         ConfigError: Something is wrong, also in a disabled preset; `ConfigErrors` when several things are.
@@ -188,6 +193,8 @@ def compile_file(
     presets = overlaid(file, overrides or {}, written, faults)
     compiled: list[tuple[CompiledPreset, Dispatch]] = []
     for preset, origin in presets:
+        if actions and preset.action not in actions:
+            faults.append(_unknown_action(file, preset, origin, actions))
         made = _compile(preset, origin, faults)
         if made is not None and preset.enabled:
             compiled.append(made)
@@ -197,6 +204,13 @@ def compile_file(
     ]
     content = orjson.dumps([file.destination, effective], option=orjson.OPT_SORT_KEYS)
     return CompiledMapping(file.destination, hashlib.sha256(content).hexdigest()[:12], compiled)
+
+
+def _unknown_action(file: MappingFile, preset: Preset, origin: Origin, actions: Sequence[str]) -> ConfigError:
+    near = get_close_matches(preset.action, actions, 1, 0.5)
+    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(actions)}"
+    message = f"{file.destination} has no action {preset.action!r}; {hint}"
+    return _named(ConfigError(message, origin.locate(("action",)), "action"), preset.name)
 
 
 def compile_faults(file: MappingFile) -> list[ConfigError]:
