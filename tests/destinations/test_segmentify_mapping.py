@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from crossdock.delivery.plan import Route, plan
 from crossdock.destinations.base import Batch, Payload, Prepared, Skipped
 from crossdock.destinations.segmentify import Segmentify
+from crossdock.journal.base import Stored
 from crossdock.mapping.compiled import compile_file
 from tests.destinations.contract import every_preset, preset_named, shipped
 
@@ -142,6 +145,20 @@ def test_a_page_of_another_kind_keeps_no_product_page_back(word: str, expected: 
     prepared = SEGMENTIFY.prepare("PAGE_VIEW", preset.payloads(event)[0].payload)
     assert isinstance(prepared, Prepared)
     assert expected == prepared.yields
+
+
+def test_the_plan_knows_which_claims_yield() -> None:
+    """From the vendor's word to the guard's claim."""
+    route = Route("segmentify", SEGMENTIFY, AS_SHIPPED, frozenset({"web"}), ("Segmentify",))
+
+    def yields(**event: Any) -> list[bool]:
+        document = {"anonymousId": "a", "messageId": "m", "context": {"page": {"url": "https://a"}}, **event}
+        stored = Stored(1, 0, "web", "m", datetime(2026, 11, 20, tzinfo=UTC), document)
+        return [owed.claim.yields for owed in plan(route, stored).owed if owed.claim is not None]
+
+    assert [True] == yields(type="page", name="Anything")
+    assert [False] == yields(type="page", name="Product")
+    assert [False] == yields(type="track", event="Product Viewed", properties={"product_id": "p"})
 
 
 def test_an_order_counts_once_whoever_reports_it() -> None:
