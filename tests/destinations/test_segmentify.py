@@ -167,7 +167,7 @@ def test_a_key_that_an_answer_repeats_is_masked() -> None:
         ({"base_url": "https://dce1.segmentify.com?apiKey=1"}, "base_url"),
         ({"page_paths": {"[": "Product Page"}}, "page_paths"),
         ({"checkout_step_map": {"2": "paid"}}, "checkout_step_map.2"),
-        ({"checkout_steps": {"payed": "x"}}, "checkout_steps.payed.[key]"),
+        ({"checkout_steps": {"bought": "x"}}, "checkout_steps.bought.[key]"),
         ({"default_device": "WATCH"}, "default_device"),
         ({"session_idle_seconds": 0}, "session_idle_seconds"),
         ({"max_event_age": "long"}, "max_event_age"),
