@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from crossdock.delivery.plan import Route
 from crossdock.destinations import Destination
 from crossdock.errors import ConfigError, ConfigErrors
 from crossdock.mapping.compiled import CompiledMapping, compile_file
-from crossdock.mapping.preset import MappingFile, load_mapping, shipped_mapping_path
+from crossdock.mapping.preset import load_mapping, shipped_mapping_path
 from crossdock.settings import DestinationSettings, Settings
 
 
@@ -124,20 +124,5 @@ def _mapping(
     if file.destination != configured.vendor:
         message = f"{path} maps for {file.destination!r}, not for {configured.vendor!r}"
         raise ConfigError(message, place, f"destinations.{name}.mapping")
-    wrong = unknown_actions(file, destinations.load(configured.vendor).actions)
-    if wrong:
-        raise ConfigErrors(wrong)
     written = settings.written("destinations", name, "presets")
     return compile_file(file, configured.presets, written, actions)
-
-
-def unknown_actions(file: MappingFile, actions: Sequence[str]) -> list[ConfigError]:
-    """List the presets whose action their vendor does not have, each with its place."""
-    errors = []
-    for preset, origin in zip(file.presets, file.origins, strict=True):
-        if preset.action not in actions:
-            near = difflib.get_close_matches(preset.action, actions, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(actions)}"
-            message = f"{preset.name}: {file.destination} has no action {preset.action!r}; {hint}"
-            errors.append(ConfigError(message, origin.locate(("action",)), preset.name))
-    return errors

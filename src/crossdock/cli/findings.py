@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Final, Literal
 
-from crossdock.assembly import unknown_actions
 from crossdock.cli.mapping_in_force import Overrides, presets_of
 from crossdock.cli.specimen import specimen
 from crossdock.destinations.base import Destination, Prepared, Rejected
@@ -95,15 +94,10 @@ def of_mapping(
     Without a configured *vendor*, payloads are not held against its schema.
     """
     overrides = overrides or {}
-    wrong = [
-        Finding("error", error.message, error.location, error.key) for error in unknown_actions(file, actions)
-    ]
     try:
-        compile_file(file, overrides)
+        compile_file(file, overrides, actions=actions)
     except ConfigError as error:
-        return [*wrong, *of_error(error)]
-    if wrong:
-        return wrong
+        return of_error(error)
     ready = [_ready(file, preset, origin, vendor) for preset, origin in presets_of(file, overrides)]
     found = [one for each in ready for one in (*_examples(each), *_language(each), *_unreachable(each))]
     found += [Finding("warning", doubt.message, doubt.location) for doubt in file.doubts]
