@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import cached_property
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
@@ -33,10 +34,11 @@ from crossdock.destinations.base import (
 )
 from crossdock.destinations.blueshift import answers, profile, values
 from crossdock.destinations.blueshift.answers import Seen, Summary
-from crossdock.destinations.blueshift.event import CatalogKey, Draft, Rules, drafted, finish
+from crossdock.destinations.blueshift.event import CatalogKey, Draft, Rules, drafted
 
 BULK, PROFILES, MERGE = "bulkevents", "customers/bulk", "customers/merge"
 _HOSTS = {"us": "https://api.getblueshift.com", "eu": "https://api.eu.getblueshift.com"}
+_PERSONS = frozenset({"identify", "group", "merge"})
 _NO_OBJECT = Rejected("payload: not an object")
 
 
@@ -109,32 +111,34 @@ class Blueshift(Destination):
         if not isinstance(draft, Draft):
             return draft
         try:
-            return Prepared(orjson.dumps(draft.fields), tuple(dict.fromkeys(draft.dropped)))
+            body = orjson.dumps(draft.fields)
         except TypeError as error:  # text that is no Unicode, or nested too deeply
             return Rejected(f"payload: cannot be written as JSON: {error}")
+        return Prepared(body, tuple(dict.fromkeys(draft.dropped)) if draft.dropped else ())
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The settings that change an event, in the form that is quick to read."""
+        return Rules(self.timestamp, self.cookie, self.catalog_key)
 
     def _drafted(self, action: str, payload: dict[str, Any]) -> Draft | Skipped | Rejected:
-        endpoint = self.endpoint(action)
-        if endpoint == MERGE:
+        if action == "custom":
+            name = self._custom_name(payload.get("event"))
+            return name if isinstance(name, Rejected) else drafted(name, action, payload, self.rules)
+        if action not in _PERSONS:
+            return drafted(action, action, payload, self.rules)
+        if action == "merge":
             return Skipped("no_user_api_key") if self.user_api_key is None else profile.merger(payload)
-        if endpoint == PROFILES:
+        if action == "identify" and self.profile_api:
             return profile.customer(payload)
-        name = self._custom_name(payload.get("event")) if action == "custom" else action
-        if isinstance(name, Rejected):
-            return name
-        truncate = self.long_names == "truncate"
-        rules = Rules(truncate, self.timestamp, self.cookie, self.catalog_key)
-        if action not in ("identify", "group"):
-            return drafted(name, action, payload, rules)
-        return self._person(action, payload, rules)
+        return self._person(action, payload)
 
-    def _person(self, action: str, payload: dict[str, Any], rules: Rules) -> Draft | Skipped | Rejected:
-        draft = drafted("identify", action, payload, rules)
+    def _person(self, action: str, payload: dict[str, Any]) -> Draft | Skipped | Rejected:
+        draft = drafted("identify", action, payload, self.rules)
         attributes = payload.get("attributes")
         if isinstance(draft, Draft) and isinstance(attributes, dict):
             lay = profile.traits_of if action == "identify" else profile.group_traits_of
             lay(draft, attributes)
-            finish(draft, payload)
         return draft
 
     def _custom_name(self, given: Any) -> str | Rejected:

@@ -11,6 +11,7 @@ Source: developer.blueshift.com/docs/your-sites-event-data (*S* below) and ``/re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -43,13 +44,14 @@ IDENTITY = frozenset(
     {"event", "customer_id", "email", "cookie", "device_id", "group_id", "event_uuid", "timestamp"}
 )
 """Never taken from properties by themselves: RudderStack lets them overwrite name and visitor."""
+TYPED = IDENTITY | TEXTS | {"subscription_groups"}
 _CHECKED = IDENTITY | {"attributes", "anonymous_id", "ad_tracking_enabled", "advertising_id"}
 _TOLD = IDENTITY - {"email", "cookie"}
 """Left out of properties and counted; the mapping reads the other two itself."""
 
-_PRODUCT = ("name", "category", "brand", "variant", "coupon", "position", "currency", "url", "image_url")
-_FLAT = frozenset({"view", "add_to_cart", "remove_from_cart"})
-_ORDERS = frozenset({"checkout", "purchase", "cancel", "return"})
+_PRODUCT = frozenset(
+    {"name", "category", "brand", "variant", "coupon", "position", "currency", "url", "image_url"}
+)
 _SUBSCRIPTION = {
     "billingDate": "billing_date",
     "subscriptionAmount": "subscription_amount",
@@ -60,6 +62,7 @@ _SUBSCRIPTION = {
     "subscriptionPlanType": "subscription_plan_type",
     "subscriptionStartedAt": "subscription_started_at",
 }
+_PERSONS = frozenset({"identify", "group"})
 _IOS = frozenset({"ios", "ipados", "iphone", "iphone os", "ipad"})
 _NO_ADVERTISING = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 
@@ -67,7 +70,6 @@ _NO_ADVERTISING = frozenset({"", "00000000-0000-0000-0000-000000000000"})
 class Rules(NamedTuple):
     """The settings that change an event."""
 
-    truncate: bool
     send_timestamp: bool
     cookie: Literal["uuid", "verbatim", "off"]
     catalog_key: CatalogKey
@@ -93,49 +95,84 @@ class Draft:
 def identified(payload: dict[str, Any], cookie: str) -> Draft | Rejected:
     """Begin an event with who it is about."""
     draft = Draft()
+    fields = draft.fields
     customer = payload.get("customer_id")
-    if customer is not None:
+    if customer.__class__ is str and 0 < len(customer) <= 64 and not customer.isspace():
+        fields["customer_id"] = customer
+    elif customer is not None:
         draft.put("customer_id", customer, values.text(customer))
-        if len(draft.fields.get("customer_id", "")) > values.MAX_CUSTOMER_ID:
+        if len(fields.get("customer_id", "")) > values.MAX_CUSTOMER_ID:
             return Rejected("customer_id: longer than 128 characters", "customer_id_too_long")
     if (address := payload.get("email")) is not None:
         draft.put("email", address, values.email(address))
     if (device := payload.get("device_id")) is not None:
         draft.put("device_id", device, values.text(device))
-    own = payload.get("cookie")
-    if own is not None:
+    if (own := payload.get("cookie")) is not None:
         draft.put("cookie", own, values.text(own))
-    if "cookie" not in draft.fields and cookie != "off":
+    if cookie != "off" and "cookie" not in fields:
         anonymous = values.text(payload.get("anonymous_id"))
         if anonymous is not None:
             # Blueshift's own cookies have 36 characters.
             as_is = cookie == "verbatim" or len(anonymous) == 36
-            draft.fields["cookie"] = anonymous if as_is else values.name_uuid(anonymous)
+            fields["cookie"] = anonymous if as_is else values.visitor_uuid(anonymous)
     return draft
 
 
 def drafted(name: str, action: str, payload: dict[str, Any], rules: Rules) -> Draft | Skipped | Rejected:
     """Make the event *name* of a payload, all but its traits."""
     draft = identified(payload, rules.cookie)
-    if isinstance(draft, Rejected):
+    if draft.__class__ is Rejected:
         return draft
+    assert isinstance(draft, Draft)  # noqa: S101  (for the type checker)
     # REF counts the name as an identifier, and then loses the event as `missing_identifier`.
     if not draft.fields:
         return Skipped("no_identifier")
     fields = draft.fields = {"event": name, **draft.fields}
-    if (group := payload.get("group_id")) is not None:
-        draft.put("group_id", group, values.text(group))
-    if (message := values.text(payload.get("event_uuid"))) is not None:
-        fields["event_uuid"] = values.uuid(message)
-    if rules.send_timestamp and (at := payload.get("timestamp")) is not None:
-        draft.put("timestamp", at, values.moment(at))
-    fields.update({k: v for k, v in payload.items() if v is not None and k not in _CHECKED})
+    _stamp(draft, payload, send_timestamp=rules.send_timestamp)
+    _fields(draft, payload)
+    if "device_id" in fields or "advertising_id" in payload:
+        _device(draft, payload)
     attributes = payload.get("attributes")
-    if attributes.__class__ is dict and action not in ("identify", "group"):
+    if attributes.__class__ is not dict:
+        attributes = {}
+    if action not in _PERSONS:
         below(draft, attributes)
-    _shape(draft, action, attributes if attributes.__class__ is dict else {}, rules.catalog_key)
-    finish(draft, payload)
+    if (shape := _SHAPES.get(action)) is not None:
+        shape(draft, action, attributes, rules.catalog_key)
+    if "device_token" in fields:
+        # REF: one event takes the singular, the bulk call the plural; Blueshift's Android library sends
+        # the singular to both.
+        fields.setdefault("device_tokens", fields["device_token"])
     return draft
+
+
+def _stamp(draft: Draft, payload: dict[str, Any], *, send_timestamp: bool) -> None:
+    """Write what makes the event this one: its id, its time, and the group it is about."""
+    message, at, group = payload.get("event_uuid"), payload.get("timestamp"), payload.get("group_id")
+    if message is not None and (text := values.text(message)) is not None:
+        draft.fields["event_uuid"] = values.uuid(text)
+    if at is not None and send_timestamp:
+        if (moment := values.moment(at)) is not None:
+            draft.fields["timestamp"] = moment
+        else:
+            draft.dropped.append("timestamp")
+    if group is not None:
+        draft.put("group_id", group, values.text(group))
+
+
+def _fields(draft: Draft, payload: dict[str, Any]) -> None:
+    """Take over all other fields of the mapping; a blank text is no value."""
+    fields = draft.fields
+    for key, value in payload.items():
+        if value is None or key in _CHECKED:
+            continue
+        if value.__class__ is str:
+            if value and not value.isspace():
+                fields[key] = value
+        elif key in TYPED:
+            typed(draft, key, value)
+        else:
+            fields[key] = value
 
 
 def below(draft: Draft, attributes: dict[str, Any]) -> None:
@@ -144,30 +181,20 @@ def below(draft: Draft, attributes: dict[str, Any]) -> None:
     for key, value in attributes.items():
         if value is None or key in fields:
             continue
-        if key in IDENTITY:
-            if key in _TOLD:
-                draft.dropped.append(key)
+        if key in TYPED:
+            typed(draft, key, value)
         elif key[:6] != "_bsft_":
             fields[key] = value
 
 
-def finish(draft: Draft, payload: dict[str, Any]) -> None:
-    """Give the typed fields their type, and a phone's ids their names."""
-    fields = draft.fields
-    if "device_id" in fields or "advertising_id" in payload:
-        _device(draft, payload)
-    for key in TEXTS & fields.keys():
-        value = fields[key]
-        if value.__class__ is not str or not value or value.isspace():
-            del fields[key]
-            draft.put(key, value, values.text(value))
-    if "device_token" in fields:
-        # REF: one event takes the singular, the bulk call the plural; Blueshift's Android library sends
-        # the singular to both.
-        fields.setdefault("device_tokens", fields["device_token"])
-    if "subscription_groups" in fields:
-        groups = fields.pop("subscription_groups")
-        draft.put("subscription_groups", groups, values.subscription_groups(groups))
+def typed(draft: Draft, key: str, value: Any) -> None:
+    """Keep a typed field if its value has the type; identity is none of the properties' business."""
+    if key in TEXTS:
+        draft.put(key, value, values.text(value))
+    elif key == "subscription_groups":
+        draft.put(key, value, values.subscription_groups(value))
+    elif key in _TOLD:
+        draft.dropped.append(key)
 
 
 def _device(draft: Draft, payload: dict[str, Any]) -> None:
@@ -186,22 +213,6 @@ def _device(draft: Draft, payload: dict[str, Any]) -> None:
         fields["advertising_id"] = advertising
 
 
-def _shape(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:
-    """Give an event what its kind has beside the common fields."""
-    fields = draft.fields
-    if action in _FLAT:
-        _flat(draft, action, attributes, catalog_key)
-    elif action in _ORDERS:
-        if "products" in fields:
-            _products(draft, catalog_key)
-    elif action == "search":
-        _search(draft, catalog_key)
-    elif action.startswith("subscription_"):
-        for key in _SUBSCRIPTION.keys() & fields.keys():
-            value = fields.pop(key)
-            fields.setdefault(_SUBSCRIPTION[key], value)
-
-
 def _flat(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:
     """One product told in the properties themselves: S has `products` on a view, `product_id` on a cart's."""
     fields = draft.fields
@@ -210,13 +221,28 @@ def _flat(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: Ca
     if "products" in fields:
         _products(draft, catalog_key)
     elif action == "view" and "sku" in fields:
-        keys = ("sku", "product_id", "price", "quantity")
-        product = {key: fields[key] for key in keys if key in fields}
-        product.update({key: attributes[key] for key in _PRODUCT if attributes.get(key) is not None})
+        product = {"sku": fields["sku"], "product_id": fields["product_id"]}
+        if "price" in fields:
+            product["price"] = fields["price"]
+        if "quantity" in fields:
+            product["quantity"] = fields["quantity"]
+        product |= {key: value for key, value in attributes.items() if key in _PRODUCT and value is not None}
         fields["products"] = [product]
 
 
-def _search(draft: Draft, catalog_key: CatalogKey) -> None:
+def _order(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:  # noqa: ARG001
+    if "products" in draft.fields:
+        _products(draft, catalog_key)
+
+
+def _subscription(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:  # noqa: ARG001
+    fields = draft.fields
+    for key in _SUBSCRIPTION.keys() & fields.keys():
+        value = fields.pop(key)
+        fields.setdefault(_SUBSCRIPTION[key], value)
+
+
+def _search(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:  # noqa: ARG001
     """S: `keywords` and `product_ids`; the phone libraries: `query` and `skus`."""
     fields = draft.fields
     words = fields.get("keywords")
@@ -249,6 +275,9 @@ def _products(draft: Draft, catalog_key: CatalogKey) -> None:
 
 def _catalogue(product: dict[str, Any], catalog_key: CatalogKey) -> None:
     """Fill both names of the catalogue's key: S uses `sku` and `product_id` for the same id, Segment not."""
+    own, found = product.get("sku"), product.get("product_id")
+    if own.__class__ is str and found.__class__ is str and own and found and catalog_key == "auto":
+        return
     own = values.text(product.pop("sku", None))
     # `id` is the name that version 1 of Segment's ecommerce events had.
     names = (product.pop("product_id", None), product.pop("productId", None))
@@ -280,3 +309,15 @@ def _amounts(draft: Draft, holder: dict[str, Any], prefix: str) -> None:
             holder["quantity"] = whole
         else:
             draft.dropped.append(f"{prefix}quantity")
+
+
+_SHAPES: dict[str, Callable[[Draft, str, dict[str, Any], CatalogKey], None]] = {
+    **dict.fromkeys(("view", "add_to_cart", "remove_from_cart"), _flat),
+    **dict.fromkeys(("checkout", "purchase", "cancel", "return"), _order),
+    **dict.fromkeys(
+        [f"subscription_{step}" for step in ("start", "upgrade", "downgrade", "billing", "cancel")],
+        _subscription,
+    ),
+    "search": _search,
+}
+"""What an event has beside the common fields, by its kind."""

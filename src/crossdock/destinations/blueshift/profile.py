@@ -11,7 +11,7 @@ from typing import Any
 
 from crossdock.destinations.base import Rejected, Skipped
 from crossdock.destinations.blueshift import values
-from crossdock.destinations.blueshift.event import Draft, below, finish, identified
+from crossdock.destinations.blueshift.event import Draft, below, identified
 
 _RENAMED = {
     "firstName": "firstname",
@@ -89,7 +89,6 @@ def customer(payload: dict[str, Any]) -> Draft | Skipped | Rejected:
         return Skipped("no_profile_identifier")
     if payload.get("attributes").__class__ is dict:
         traits_of(draft, payload["attributes"])
-    finish(draft, {})
     return draft
 
 

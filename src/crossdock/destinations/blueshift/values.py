@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha1, sha256
 from typing import Any
 from uuid import NAMESPACE_URL
@@ -58,7 +59,8 @@ _MILLISECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII).
 _PHONE = re.compile(r"\+[1-9][0-9]{5,13}").fullmatch
 _GENDERS = {"m": "male", "f": "female", "u": "unknown", "male": "male", "female": "female"}
 _GENDERS["unknown"] = "unknown"
-_URL_SPACE = NAMESPACE_URL.bytes
+_SPACE = sha1(NAMESPACE_URL.bytes, usedforsecurity=False)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _MILLISECONDS_FROM = 100_000_000_000
 """As seconds this is the year 5138, as milliseconds 1973."""
 
@@ -100,16 +102,21 @@ def email(value: Any) -> str | None:
 
 def uuid(value: str) -> str:
     """Give the value itself where it is an RFC 4122 UUID, else the version 5 UUID made of it."""
-    return value if _UUID(value) else name_uuid(value)
+    return value if len(value) == 36 and _UUID(value) else name_uuid(value)
 
 
 def name_uuid(name: str) -> str:
-    """Make the version 5 UUID of *name* in the URL namespace; half the price of `uuid.uuid5`."""
-    digest = bytearray(sha1(_URL_SPACE + name.encode("utf-8", "surrogatepass")).digest()[:16])  # noqa: S324
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    code = digest.hex()
-    return f"{code[:8]}-{code[8:12]}-{code[12:16]}-{code[16:20]}-{code[20:]}"
+    """Make the version 5 UUID of *name* in the URL namespace, at a third of the price of `uuid.uuid5`."""
+    digest = _SPACE.copy()
+    digest.update(name.encode("utf-8", "surrogatepass"))
+    code = digest.hexdigest()
+    return f"{code[:8]}-{code[8:12]}-5{code[13:16]}-{_VARIANT[code[16]]}{code[17:20]}-{code[20:32]}"
+
+
+@lru_cache(maxsize=10_000)
+def visitor_uuid(name: str) -> str:
+    """Do the same for an id that comes again with every event of its visitor."""
+    return name_uuid(name)
 
 
 def moment(value: Any) -> str | None:
