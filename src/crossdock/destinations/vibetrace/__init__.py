@@ -85,7 +85,7 @@ class Vibetrace(Destination):
     @field_validator("base_url", "legacy_base_url")
     @classmethod
     def _plain_url(cls, url: str) -> str:
-        if not re.fullmatch(r"https?://[^\s/?#@]+[^\s?#]*", url):
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
             raise ValueError("must be an http(s) URL without user or query")
         return url.rstrip("/")
 
