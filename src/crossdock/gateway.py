@@ -23,12 +23,15 @@ from crossdock.housekeeping import Housekeeping
 from crossdock.ingest import Door, make_app
 from crossdock.journal import open_journal
 from crossdock.journal.base import Journal
-from crossdock.reload import watch
+from crossdock.reload import fingerprint, watch
 from crossdock.settings import Settings
 from crossdock.telemetry import Log, Metrics, log, log_by_name
 
 _FIXED = ("server", "journal", "dedup")
 """The sections that take effect only at a start."""
+_READS = 20
+"""How often files that change under the reader are read."""
+_READ_AGAIN_SECONDS = 0.1
 
 
 class Gateway:
@@ -130,8 +133,7 @@ class Gateway:
         if self._config_path is None:
             return
         try:
-            settings = settings_module.load(self._config_path)
-            routes = assemble(settings, beside=self._config_path.parent)
+            settings, routes = await self._read_again(self._config_path)
         except ConfigError as error:
             self.settings_fault = str(error)
             self.metrics.reload_failures.inc()
@@ -151,10 +153,24 @@ class Gateway:
 
     def watched(self) -> list[Path]:
         """List the files whose change reloads."""
-        if self._config_path is None:
-            return []
-        env = self._config_path.with_name(environment.FILE)
-        return [self._config_path, env, *mapping_paths(self.settings, beside=self._config_path.parent)]
+        return [] if self._config_path is None else _files(self._config_path, self.settings)
+
+    async def _read_again(self, path: Path) -> tuple[Settings, dict[str, Route]]:
+        """Read the files in a thread, again while one is being written: no event is mapped by half a file."""
+        for _ in range(_READS):
+            before = fingerprint(self.watched())
+            try:
+                settings = await asyncio.to_thread(settings_module.load, path)
+                read = fingerprint(_files(path, settings))
+                routes = await asyncio.to_thread(assemble, settings, beside=path.parent)
+            except ConfigError:
+                if fingerprint(self.watched()) == before:
+                    raise
+            else:
+                if fingerprint(self.watched()) == before and fingerprint(_files(path, settings)) == read:
+                    return settings, routes
+            await asyncio.sleep(_READ_AGAIN_SECONDS)
+        raise ConfigError(f"{path} or a file it names was written again each time it was read")
 
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
@@ -177,6 +193,12 @@ class Gateway:
     async def _metrics_page(self, _: web.Request) -> web.Response:
         body = self.metrics.render()
         return web.Response(body=body, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _files(config_path: Path, settings: Settings) -> list[Path]:
+    """List the files that settings are read from."""
+    env = config_path.with_name(environment.FILE)
+    return [config_path, env, *mapping_paths(settings, beside=config_path.parent)]
 
 
 async def serve(config_path: Path, role: str = "all") -> None:
