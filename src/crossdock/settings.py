@@ -73,7 +73,7 @@ class JournalSettings(_Section):
     """Where accepted events are kept. These do not reload."""
 
     url: str = "sqlite:///./data/crossdock.db"
-    """``sqlite:///`` and a path: ``./`` starts where `serve` was started, ``sqlite:////`` at the root."""
+    """``sqlite:///`` and a path: ``./`` starts at the settings file's folder, ``sqlite:////`` at the root."""
     retention: Duration = timedelta(days=7)
     """How long events are kept; what a destination still waits for is never deleted."""
     max_size: Size = 20 * 1024**3
