@@ -121,7 +121,7 @@ class Vibetrace(Destination):
     def _confirmation(self, payload: dict[str, Any]) -> Prepared | Skipped | Rejected:
         if not self.send_orders:
             return Skipped("send_orders_off")
-        email = next(values.addresses(payload.get("email")), None)
+        email = values.first_address(payload.get("email"))
         if email is None and not self.legacy_events:
             return user.NO_EMAIL
         draft = Draft()

@@ -46,6 +46,6 @@ class Draft:
     def finished(self, body: dict[str, Any]) -> Prepared | Rejected:
         """Serialise it."""
         try:
-            return Prepared(orjson.dumps(body), tuple(dict.fromkeys(self.dropped)))
+            return Prepared(orjson.dumps(body), tuple(dict.fromkeys(self.dropped)) if self.dropped else ())
         except TypeError as error:  # half an emoji
             return Rejected(f"payload: cannot be written as JSON: {error}")

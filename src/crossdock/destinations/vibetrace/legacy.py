@@ -85,7 +85,7 @@ def identity(payload: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _email(payload: dict[str, Any]) -> str | None:
-    return next(values.addresses(payload.get("email")), None)
+    return values.first_address(payload.get("email"))
 
 
 def _late(payload: dict[str, Any]) -> bool:

@@ -65,7 +65,7 @@ class Attribute(BaseModel):
 
 def upsert(payload: dict[str, Any], attributes: Mapping[str, Attribute]) -> Prepared | Skipped | Rejected:
     """Make a user's attributes of a payload; a value of a wrong type is left out and named."""
-    email = next(values.addresses(payload.get("email")), None)
+    email = values.first_address(payload.get("email"))
     if email is None:
         return NO_EMAIL
     draft = Draft([name for name in payload if name not in _KNOWN])
@@ -83,7 +83,8 @@ def upsert(payload: dict[str, Any], attributes: Mapping[str, Attribute]) -> Prep
     if not found:
         return Skipped("no_attributes")  # an empty object must never be put
     body: dict[str, Any] = {"email": email, "attributes": found}
-    if any(other != email for other in values.addresses(payload.get("known_as"))):
+    known = payload.get("known_as")
+    if known is not None and _moved(email, known):
         body["note"] = _MOVED
     return draft.finished(body)
 
@@ -92,13 +93,19 @@ def consent(
     payload: dict[str, Any], *, subscribed: bool, erase: bool = False
 ) -> Prepared | Skipped | Rejected:
     """Make the one attribute that says whether somebody wants newsletters."""
-    email = next(values.addresses(payload.get("email")), None)
+    email = values.first_address(payload.get("email"))
     if email is None:
         return NO_EMAIL
     body: dict[str, Any] = {"email": email, "attributes": {"isSubscribed": subscribed}}
     if erase:
         body["note"] = _ERASE
     return Draft().finished(body)
+
+
+def _moved(email: str, known: Any) -> bool:
+    """Tell whether one of a visitor's known addresses is another one."""
+    others = map(values.first_address, known if known.__class__ is list else (known,))
+    return any(other not in (None, email) for other in others)
 
 
 def _custom(draft: Draft, into: dict[str, Any], traits: Any, attributes: Mapping[str, Attribute]) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 
 _ADDRESS: Final = re.compile(r"[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+").fullmatch
@@ -21,17 +20,19 @@ _FLAGS: Final = {"true": True, "1": True, "false": False, "0": False}
 _INT64: Final = 2**63
 
 
-def addresses(given: Any) -> Iterator[str]:
-    """Give what looks like an e-mail address in a text or a list, trimmed and in lower case, in order."""
+def first_address(given: Any) -> str | None:
+    """Give the first of some texts that looks like an e-mail address, trimmed and in lower case."""
     for one in given if given.__class__ is list else (given,):
         if one.__class__ is str and (found := address(one)) is not None:
-            yield found
+            return found
+    return None
 
 
 def address(text: str) -> str | None:
     """Give a text as an e-mail address, trimmed and in lower case; ``None`` when it is none."""
     found = text.strip().lower()
-    return found if len(found) <= _ADDRESS_LENGTH and _ADDRESS(found) else None
+    # Most ids are no address; to look for the one sign is cheaper than an expression.
+    return found if "@" in found and len(found) <= _ADDRESS_LENGTH and _ADDRESS(found) else None
 
 
 def text(value: Any) -> str | None:
@@ -87,4 +88,4 @@ def item_id(value: Any) -> str | None:
     return _SPACE.sub("_", found.lower().strip()) or None if found is not None else None
 
 
-__all__ = ["address", "addresses", "flag", "item_id", "number", "text", "whole"]
+__all__ = ["address", "first_address", "flag", "item_id", "number", "text", "whole"]
