@@ -124,16 +124,17 @@ class TestFile:
     ) -> None:
         """An older file is brought up to date; a step that fails leaves it as it was."""
         await (await opens()).close()
-        monkeypatch.setitem(MIGRATIONS, 2, "CREATE TABLE two (x INTEGER); CREATE TABLE broken (")
+        newest = max(MIGRATIONS)
+        monkeypatch.setitem(MIGRATIONS, newest + 1, "CREATE TABLE two (x INTEGER); CREATE TABLE broken (")
         with pytest.raises(JournalUnavailable):
             await opens()
         db = sqlite3.connect(file)
-        assert (1,) == db.execute("PRAGMA user_version").fetchone()
+        assert (newest,) == db.execute("PRAGMA user_version").fetchone()
         db.close()
-        monkeypatch.setitem(MIGRATIONS, 2, "CREATE TABLE two (x INTEGER)")
-        monkeypatch.setitem(MIGRATIONS, 3, "INSERT INTO two VALUES (1)")
+        monkeypatch.setitem(MIGRATIONS, newest + 1, "CREATE TABLE two (x INTEGER)")
+        monkeypatch.setitem(MIGRATIONS, newest + 2, "INSERT INTO two VALUES (1)")
         journal = await opens()
-        assert 3 == (await journal.status()).schema_version
+        assert newest + 2 == (await journal.status()).schema_version
 
 
 class TestLock:

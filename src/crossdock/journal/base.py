@@ -12,8 +12,10 @@ durable, and calls made at the same moment share one commit.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, Protocol
@@ -201,6 +203,52 @@ class Claim:
 
 
 @dataclass(slots=True)
+class Mail:
+    """A command in a visitor's mailbox, for the visitor's own browser to carry out."""
+
+    destination: str
+    visitor: str
+    """Whose mailbox: an anonymousId."""
+    sequence: int
+    index: int
+    message_id: str
+    action: str
+    command: bytes
+    """The command as JSON."""
+    queued_at: datetime
+    expires_at: datetime
+    precious: bool = False
+    """Goes last where a mailbox is full."""
+    state: Literal["queued", "fired", "unmatched", "error", "expired", "overflow"] = "queued"
+    reason: str = ""
+    settled_at: datetime | None = None
+    leased_until: datetime | None = None
+    """Until when a page holds it, or last held it."""
+    leases: int = 0
+    """How many pages it was handed to."""
+    id: str = ""
+    """Never given twice, by no other journal either."""
+    seq: int = 0
+    """Its place: a visitor's commands are carried out in this order."""
+
+
+class Leased(NamedTuple):
+    """What a page was handed of a visitor's mail."""
+
+    mails: list[Mail]
+    busy_until: datetime | None
+    """Set where another page holds some: until then at most nothing is handed out."""
+
+
+class MailAnswer(NamedTuple):
+    """What a page says became of a command."""
+
+    id: str
+    outcome: Literal["fired", "unmatched", "error"]
+    reason: str = ""
+
+
+@dataclass(slots=True)
 class Quarantined:
     """A refused event as it stands in the quarantine."""
 
@@ -332,6 +380,12 @@ class JournalReader(Protocol):
     async def claims_of(self, destination: str, sequence: int) -> list[tuple[str, str, bool]]:
         """List claims the event takes part in: key, owner's message id, whether the event is the owner."""
 
+    async def claim_holder(self, destination: str, key: str, at: datetime, within: timedelta) -> str | None:
+        """Give the message id that holds a claim for an event of that time; nothing is taken."""
+
+    async def mailbox_of(self, destination: str, sequence: int) -> list[Mail]:
+        """List the mailbox commands an event became, waiting and settled, in order."""
+
     async def status(self) -> JournalStatus:
         """Give the journal in numbers."""
 
@@ -372,6 +426,39 @@ class Journal(JournalReader, Protocol):
         refused with nobody to inherit goes to the next who asks.
         """
 
+    async def put_mail(self, mails: Sequence[Mail], capacity: int) -> Mapping[str, Mapping[str, int]]:
+        """
+        Put commands into their visitors' mailboxes, durably, each once by (destination, sequence, index).
+
+        Beyond `capacity` a mailbox loses its oldest, those that are not precious first. Gives how many were
+        lost, by destination, as totals have it (``overflow.track``); the cursors' totals hold them already.
+        """
+
+    def mail_bell(self, visitor: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever the visitor's mailbox changes, until the block ends."""
+
+    async def lease_mail(
+        self, destinations: Collection[str], visitor: str, now: datetime, *, until: datetime, limit: int
+    ) -> Leased:
+        """
+        Hand a visitor's oldest commands to one page, in order, to be answered before `until`.
+
+        While a page holds some of them, another gets none: two pages never hold the same command, nor a
+        later one before an earlier one is answered.
+        """
+
+    async def settle_mail(
+        self, destinations: Collection[str], visitor: str, answers: Sequence[MailAnswer], now: datetime
+    ) -> Mapping[str, Mapping[str, int]]:
+        """
+        Note what became of commands that were handed out; gives the totals, as `put_mail` does.
+
+        What is settled already, or never was handed to this visitor, is passed over.
+        """
+
+    async def expire_mail(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
+        """Give up commands whose time is over and that no page holds; totals as of `put_mail`."""
+
     async def replay_dead_letters(
         self, ids: Collection[int] | None, destination: str | None, *, force: bool = False
     ) -> int:
@@ -396,7 +483,8 @@ class Journal(JournalReader, Protocol):
         """
         Delete what is older than the retention *and* passed by every one of `lanes`; gives how many events.
 
-        Also drops expired marks, claims, request rows and quarantine. Works in small steps so appends go on.
+        Also drops expired marks, claims, request rows and quarantine, and old settled mail. Works in small
+        steps so appends go on.
         """
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -74,6 +75,15 @@ def take(
     run_many(db, "claim_put", rows, 11)
     run_many(db, "claim_part_insert", parts, 6)
     return answers
+
+
+def holder(db: sqlite3.Connection, destination: str, key: str, at: datetime, within: timedelta) -> str | None:
+    """Give the message id that holds a claim, without asking for it; ``None`` where nobody does."""
+    wish = Claim(key, Owner(-1, -1), "", at, within)
+    place = _place(wish)
+    held = _read(db, destination, [place])
+    standing = _standing(held, wish, place)
+    return held[standing].message_id if standing else None
 
 
 def _place(claim: Claim) -> Place:

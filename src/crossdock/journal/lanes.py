@@ -50,7 +50,7 @@ def settle(db: sqlite3.Connection, settled: Settled, now: int, lost: Callable[[s
         if db.execute(statement("cursor_move"), values).rowcount != 1:
             raise LookupError(f"lane {lane} was never opened")
     if settled.totals:
-        _add_totals(db, lane, settled.totals)
+        add_totals(db, lane, settled.totals)
     if settled.request is not None:
         run_many(db, "request_insert", request_row(settled.request), _REQUEST_COLUMNS)
     if settled.dead_letters:
@@ -64,7 +64,8 @@ def settle(db: sqlite3.Connection, settled: Settled, now: int, lost: Callable[[s
     drop_letters(db, settled.replayed)
 
 
-def _add_totals(db: sqlite3.Connection, lane: Lane, totals: Mapping[str, int]) -> None:
+def add_totals(db: sqlite3.Connection, lane: Lane, totals: Mapping[str, int]) -> None:
+    """Add to a destination's totals, in the lane's own record where it has one."""
     row = db.execute(statement("cursor_for_totals"), (lane.destination, shard_number(lane))).fetchone()
     if row is None:
         raise LookupError(f"{lane.destination} has no lane yet")

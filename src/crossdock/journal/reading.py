@@ -6,18 +6,19 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
 from crossdock.errors import JournalUnavailable
-from crossdock.journal import rows
+from crossdock.journal import claims, mailbox, rows
 from crossdock.journal.base import (
     Aside,
     Cursor,
     DeadLetter,
     JournalStatus,
     Lane,
+    Mail,
     Quarantined,
     SentRequest,
     SourceTotals,
@@ -157,6 +158,14 @@ class SqliteReader:
             lambda db: db.execute(statement("claims_of_event"), (destination, sequence)).fetchall()
         )
         return [(key, message_id, bool(owns)) for key, message_id, owns in found]
+
+    async def claim_holder(self, destination: str, key: str, at: datetime, within: timedelta) -> str | None:
+        """Give the message id that holds a claim."""
+        return await self._questions.ask(lambda db: claims.holder(db, destination, key, at, within))
+
+    async def mailbox_of(self, destination: str, sequence: int) -> list[Mail]:
+        """List the mailbox commands an event became."""
+        return await self._questions.ask(lambda db: mailbox.of_event(db, destination, sequence))
 
     async def command_result(self, id_: int) -> str | None:
         """Give a command's result once it has one."""

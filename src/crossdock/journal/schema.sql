@@ -166,3 +166,30 @@ CREATE TABLE command (
   result    TEXT
 ) STRICT;
 CREATE INDEX command_open ON command (id) WHERE result IS NULL;
+
+-- migration: 2
+
+-- Commands that wait for a visitor's own browser, and what became of them.
+CREATE TABLE mail (
+  seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+  id           TEXT    NOT NULL UNIQUE,
+  destination  TEXT    NOT NULL,
+  visitor      TEXT    NOT NULL,
+  sequence     INTEGER NOT NULL,
+  payload      INTEGER NOT NULL,
+  message_id   TEXT    NOT NULL,
+  action       TEXT    NOT NULL,
+  command      TEXT    NOT NULL,
+  precious     INTEGER NOT NULL,
+  queued_at    INTEGER NOT NULL,
+  expires_at   INTEGER NOT NULL,
+  state        TEXT    NOT NULL DEFAULT 'queued',
+  reason       TEXT    NOT NULL DEFAULT '',
+  settled_at   INTEGER,
+  leased_until INTEGER NOT NULL DEFAULT 0,
+  leases       INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (destination, sequence, payload)
+) STRICT;
+CREATE INDEX mail_by_visitor ON mail (visitor, seq);
+CREATE INDEX mail_by_expiry ON mail (expires_at) WHERE settled_at IS NULL;
+CREATE INDEX mail_by_settling ON mail (settled_at) WHERE settled_at IS NOT NULL;

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final, TypeVar
 import orjson
 
 from crossdock.errors import JournalUnavailable
-from crossdock.journal import asides, claims, lanes, retention
+from crossdock.journal import asides, claims, lanes, mailbox, retention
 from crossdock.journal.base import (
     Appended,
     Arrival,
@@ -26,6 +27,9 @@ from crossdock.journal.base import (
     Command,
     Cursor,
     Lane,
+    Leased,
+    Mail,
+    MailAnswer,
     Owner,
     Refusal,
     Settled,
@@ -74,6 +78,7 @@ class SqliteJournal(SqliteReader):
         self._writer = Writer(store, settings.hook)
         self._seen_command = 0
         self._command_bell = asyncio.Event()
+        self._mail_bells = mailbox.Bells()
         self._retaining = asyncio.Lock()
         self._closed = False
         self._writer.start()
@@ -127,6 +132,49 @@ class SqliteJournal(SqliteReader):
         if not claims_:
             return []
         return await self._write(lambda db: claims.take(db, destination, claims_, self._now()))
+
+    async def put_mail(self, mails: Sequence[Mail], capacity: int) -> mailbox.Totals:
+        """Put commands into their visitors' mailboxes, durably, each once."""
+        if not mails:
+            return {}
+        lost = await self._write(lambda db: mailbox.put(db, mails, capacity))
+        self._mail_bells.ring({mail.visitor for mail in mails})
+        return lost
+
+    def mail_bell(self, visitor: str) -> AbstractContextManager[asyncio.Event]:
+        """Give an event that is set whenever the visitor's mailbox changes, until the block ends."""
+        return self._mail_bells.listen(visitor)
+
+    async def lease_mail(
+        self, destinations: Collection[str], visitor: str, now: datetime, *, until: datetime, limit: int
+    ) -> Leased:
+        """Hand a visitor's oldest commands to one page; most pages ask in vain, and that costs no write."""
+        number, busy_until = await self._questions.ask(
+            lambda db: mailbox.waiting(db, destinations, visitor, now)
+        )
+        if not number or busy_until is not None:
+            return Leased([], busy_until)
+        return await self._write(
+            lambda db: mailbox.lease(db, destinations, visitor, now, until=until, limit=limit)
+        )
+
+    async def settle_mail(
+        self, destinations: Collection[str], visitor: str, answers: Sequence[MailAnswer], now: datetime
+    ) -> mailbox.Totals:
+        """Note what became of commands that were handed out."""
+        totals = await self._write(lambda db: mailbox.settle(db, destinations, visitor, answers, now))
+        if totals:
+            self._mail_bells.ring((visitor,))
+        return totals
+
+    async def expire_mail(self, now: datetime) -> mailbox.Totals:
+        """Give up commands whose time is over, in small steps."""
+        totals: mailbox.Totals = {}
+        more = await self._questions.ask(lambda db: mailbox.is_overdue(db, now))
+        while more:
+            some, more = await self._write(lambda db: mailbox.expire(db, now))
+            mailbox.merge(totals, some)
+        return totals
 
     async def replay_dead_letters(
         self, ids: Collection[int] | None, destination: str | None, *, force: bool = False
@@ -208,6 +256,7 @@ class SqliteJournal(SqliteReader):
                 )
             kept = micros_of(self._settings.retention)
             await self._steps(lambda db: retention.expire_rest(db, self._store.quarantine, at, kept))
+            await self._steps(lambda db: mailbox.drop_settled(db, at, self._settings.retention))
             return deleted
 
     async def close(self) -> None:

@@ -325,3 +325,54 @@ SELECT result FROM command WHERE id = ?;
 
 -- name: commands_expire
 DELETE FROM command WHERE result IS NOT NULL AND at < ?;
+
+-- name: mail_put
+INSERT INTO mail (id, destination, visitor, sequence, payload, message_id, action, command, precious,
+                  queued_at, expires_at)
+VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (destination, sequence, payload) DO NOTHING;
+
+-- name: mail_count
+SELECT count(*) FROM mail WHERE destination = ? AND visitor = ? AND settled_at IS NULL;
+
+-- name: mail_surplus
+SELECT seq, action FROM mail
+WHERE destination = ? AND visitor = ? AND settled_at IS NULL AND leased_until <= ?
+ORDER BY precious, seq LIMIT ?;
+
+-- name: mail_settle
+UPDATE mail SET state = ?, reason = ?, settled_at = ? WHERE seq = ?;
+
+-- name: mail_waiting
+SELECT count(*), max(leased_until) FROM mail
+WHERE visitor = ? AND destination IN (SELECT value FROM json_each(?)) AND settled_at IS NULL AND expires_at > ?;
+
+-- name: mail_next
+SELECT seq, id, destination, visitor, sequence, payload, message_id, action, command, precious, queued_at,
+       expires_at, state, reason, settled_at, leased_until, leases
+FROM mail
+WHERE visitor = ? AND destination IN (SELECT value FROM json_each(?)) AND settled_at IS NULL AND expires_at > ?
+ORDER BY seq LIMIT ?;
+
+-- name: mail_lease
+UPDATE mail SET leased_until = ?, leases = leases + 1 WHERE seq = ?;
+
+-- name: mail_held
+SELECT seq, destination, action FROM mail WHERE id = ? AND visitor = ? AND settled_at IS NULL AND leases > 0;
+
+-- name: mail_overdue
+SELECT seq, destination, action FROM mail
+WHERE settled_at IS NULL AND expires_at <= ? AND leased_until <= ? ORDER BY expires_at LIMIT ?;
+
+-- name: mail_retain
+DELETE FROM mail WHERE seq IN (
+  SELECT seq FROM mail WHERE settled_at IS NOT NULL AND settled_at < ? ORDER BY settled_at LIMIT ?
+);
+
+-- name: mail_erase
+DELETE FROM mail WHERE visitor IN (SELECT value FROM json_each(?));
+
+-- name: mail_of_event
+SELECT seq, id, destination, visitor, sequence, payload, message_id, action, command, precious, queued_at,
+       expires_at, state, reason, settled_at, leased_until, leases
+FROM mail WHERE destination = ? AND sequence = ? ORDER BY payload;
