@@ -444,6 +444,15 @@ class TestClaims:
         await journal.claim("topsort", [claim("k", 1), claim("l", 2), claim("l", 1)])
         assert {("k", "m1", True), ("l", "m2", False)} == set(await journal.claims_of("topsort", 1))
 
+    async def test_who_holds_a_claim_is_told_without_taking_it(self, journal: Journal) -> None:
+        """A look-up names the holder for an event of that time, and changes nothing."""
+        await journal.claim("topsort", [claim("k", 1)])
+        for seconds, expected in ((0, "m1"), (9, "m1"), (-9, "m1"), (10, None)):
+            at = START + seconds * SECOND
+            assert expected == await journal.claim_holder("topsort", "k", at, 10 * SECOND)
+        assert await journal.claim_holder("blueshift", "k", START, 10 * SECOND) is None
+        assert [None] == await journal.claim("blueshift", [claim("k", 2)])
+
     async def test_claims_expire_after_both_windows(self, opens: OpenJournal, clock: Clock) -> None:
         """A claim goes once it is older than its own window and the dedup window together."""
         journal = await opens(dedup_window=timedelta(hours=1))
