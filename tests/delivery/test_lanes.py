@@ -102,6 +102,15 @@ async def test_the_vendors_wait_is_obeyed(dock: Dock) -> None:
     assert {429: 1, 204: 1} == dict(dock.simulator.store.answers)
 
 
+async def test_every_attempt_leaves_a_row(dock: Dock) -> None:
+    """Attempts that settled nothing are kept too, with what the vendor answered."""
+    dock.simulator.switches.next_statuses = [500, 429]
+    (sequence,) = await dock.accept(view("v", "p"))
+    await dock.settled()
+    rows = await dock.journal.requests(None, sequence)
+    assert [(500, "retry"), (429, "retry"), (204, "delivered")] == [(row.status, row.outcome) for row in rows]
+
+
 async def test_a_lost_answer_sends_the_same_ids_again(dock: Dock) -> None:
     """Where the vendor stored a batch and the answer was lost, the resend carries the same ids."""
     dock.simulator.switches.drop_after_commit = 1

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crossdock.delivery.gate import Gate
+from crossdock.delivery.mailbox import Mailboxes
 from crossdock.delivery.plan import Owed, Refused, Route
 from crossdock.delivery.retry import wished_wait
 from crossdock.delivery.sender import NoAnswer, Sender
@@ -47,11 +48,12 @@ class Attempt:
 
 @dataclass(slots=True)
 class Courier:
-    """Carries batches of one destination: the gate it passes, the HTTP pool, and where it reports."""
+    """Carries batches of one destination: the gate it passes, HTTP pool or mailboxes, and where it reports."""
 
     gate: Gate
     sender: Sender
     metrics: Metrics
+    mailboxes: Mailboxes
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def carry(self, route: Route, lane: Lane, owed: Sequence[Owed]) -> Attempt:
@@ -78,6 +80,8 @@ class Courier:
 
     async def _exchange(self, route: Route, batch: Batch) -> tuple[int | None, str, list[Outcome]]:
         try:
+            if route.vendor.transport == "mailbox":
+                return await self.mailboxes.put(route, batch, self.now())
             request = route.vendor.request(batch)
             answer = await self.sender.send(request, route.timeout)
             if isinstance(answer, NoAnswer):

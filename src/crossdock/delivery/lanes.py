@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from crossdock.delivery.aside import AsideBook, AsideWorker
 from crossdock.delivery.attempt import Courier
 from crossdock.delivery.gate import Gate, State
+from crossdock.delivery.mailbox import Mailboxes
 from crossdock.delivery.plan import Route
 from crossdock.delivery.sender import Sender
 from crossdock.delivery.worker import LaneWorker
@@ -47,6 +48,7 @@ class Lanes:
         self._journal = journal
         self._metrics = metrics
         self._sender = Sender()
+        self._mailboxes = Mailboxes(journal, metrics)
         self._running: dict[str, _Running] = {}
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -109,7 +111,7 @@ class Lanes:
 
     async def _opened(self, route: Route) -> _Running:
         gate = Gate(route.name, route.requests_per_second, self._metrics)
-        courier = Courier(gate, self._sender, self._metrics)
+        courier = Courier(gate, self._sender, self._metrics, self._mailboxes)
         book = AsideBook(await self._journal.aside_visitors(route.name))
         order_all = route.vendor.order_all
         shards = [None] if order_all else list(range(self._journal.shards))
@@ -137,7 +139,10 @@ async def _stopped(running: _Running) -> None:
     for task in running.tasks:
         task.cancel()
     await asyncio.gather(*running.tasks, return_exceptions=True)
-    await asyncio.gather(*(worker.finish() for worker in running.workers), running.aside.finish())
+    finishing = [worker.finish() for worker in running.workers]
+    for result in await asyncio.gather(*finishing, running.aside.finish(), return_exceptions=True):
+        if isinstance(result, Exception):
+            log(Log.DELIVERY_FAULT, destination=running.route.name, exc_info=result)
 
 
 def _supervised(run: Callable[[], Coroutine[None, None, None]], *, route: str) -> asyncio.Task[None]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -24,7 +24,7 @@ from crossdock.delivery.plan import Owed, Route, plan
 from crossdock.delivery.retry import aside_backoff
 from crossdock.delivery.window import Pending, Window, visitor_of
 from crossdock.destinations.base import Delivered, Halt, Queued, Rejected, Retry, Split
-from crossdock.journal.base import Aside, Cursor, Journal, SentRequest, Stored
+from crossdock.journal.base import Aside, Cursor, Journal, SentRequest, Settled, Stored
 from crossdock.telemetry import Log, log
 
 MAX_WINDOW_EVENTS = 2_000
@@ -77,11 +77,17 @@ class LaneWorker:
                 if self._next_route is not None or not self._window.owed_count:
                     continue
                 # A stop must not tear a request from its settlement: a sent batch would be sent again.
-                self._sending = asyncio.create_task(self._deliver())
-                wait = await asyncio.shield(self._sending)
-                self._sending = None
+                wait = await self._unbroken(self._deliver())
             if wait:
                 await asyncio.sleep(wait)
+
+    async def _unbroken(self, delivery: Coroutine[Any, Any, float]) -> float:
+        self._sending = asyncio.create_task(delivery)
+        try:
+            return await asyncio.shield(self._sending)
+        finally:
+            if self._sending.done():
+                self._sending = None
 
     async def finish(self) -> None:
         """After cancellation: wait for the request in flight and its settlement, and settle what is idle."""
@@ -206,6 +212,10 @@ class LaneWorker:
         owed = self._cut().owed
         attempt = await self._courier.carry(self._route, self.lane, owed)
         first = attempt.first
+        if isinstance(first, Retry | Halt | Split):
+            # The cursor stays; the row is what `why` shows of an attempt that settled nothing.
+            row = Settled(self.lane, request=attempt.row)
+            await persist(self._journal, row, self._courier.metrics)
         if isinstance(first, Retry):
             return await self._retry(owed, attempt)
         if isinstance(first, Halt):
@@ -252,7 +262,8 @@ class LaneWorker:
             reason=outcome.reason,
         )
         if outcome.cap_payloads is not None:
-            self._cap_payloads[owed[0].endpoint] = max(1, outcome.cap_payloads)
+            # Below what was refused, whatever the vendor says it allows: else the same batch would go again.
+            self._cap_payloads[owed[0].endpoint] = max(1, min(outcome.cap_payloads, len(owed) - 1))
         elif outcome.cap_bytes is not None:
             self._cap_bytes = outcome.cap_bytes
         else:
