@@ -106,7 +106,7 @@ def plan(route: Route, stored: Stored, now: datetime | None = None) -> Plan:
     if not presets:
         return Plan(skipped={"not_matched": 1})
     made = Plan([], [], {}, {}, {}, presets)
-    view = {**document, "visitor": visitor_facts(document)}
+    view = view_of(stored)
     index = 0
     for preset in presets:
         results = _mapped(preset, view, made, index)
@@ -118,6 +118,11 @@ def plan(route: Route, stored: Stored, now: datetime | None = None) -> Plan:
     if now is not None and made.owed and route.vendor.max_event_age is not None:
         _refuse_old(route.vendor.max_event_age, stored, made, now)
     return made
+
+
+def view_of(stored: Stored) -> dict[str, Any]:
+    """Give what a mapping's paths start from: the event, and beside it what is known of its visitor."""
+    return {**stored.document, "visitor": visitor_facts(stored.document)}
 
 
 def _refuse_old(most: timedelta, stored: Stored, made: Plan, now: datetime) -> None:
