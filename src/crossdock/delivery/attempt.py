@@ -48,7 +48,7 @@ class Attempt:
 
 @dataclass(slots=True)
 class Courier:
-    """Carries batches of one destination: the gate it passes, HTTP pool or mailboxes, and where it reports."""
+    """Carries batches of one destination: the gate it passes, HTTP or mailboxes, and where it reports."""
 
     gate: Gate
     sender: Sender

@@ -12,9 +12,10 @@ import importlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -111,6 +112,28 @@ class Response:
         return self.body[:2000].decode("utf-8", "replace")[:500]
 
 
+class Posted(NamedTuple):
+    """What a payload is in a mailbox: a command that only the visitor's own browser can carry out."""
+
+    visitor: str
+    command: bytes
+    """The command as JSON."""
+    precious: bool
+    """Goes last where the mailbox is full."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxTerms:
+    """How a destination's mailboxes are kept."""
+
+    capacity: int
+    """Commands that may wait for one visitor; then the oldest go, those that are not precious first."""
+    ttl: timedelta
+    """How long a command waits."""
+    token_secret: bytes | None = None
+    """Set where a page must show a token made of it and the visitor's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """The vendor has it; `note` is what an operator should know all the same, and is logged."""
@@ -184,6 +207,11 @@ class Destination(BaseModel):
     requests_per_second: ClassVar[float] = 20.0
     """The shipped rate limit; `delivery.requests_per_second` overrides it."""
 
+    transport: ClassVar[Literal["http", "mailbox"]] = "http"
+    """``mailbox``: nothing is sent; commands wait for the visitor's browser (`posted`, `mailbox_terms`)."""
+    caution: ClassVar[str] = ""
+    """What an operator must know before relying on the vendor; logged at each start."""
+
     max_event_age: Duration | None = None
     """What is older becomes a dead letter; for a vendor that dates events by their arrival."""
 
@@ -205,6 +233,14 @@ class Destination(BaseModel):
 
     def request(self, batch: Batch) -> Request:
         """Build the one request that carries the batch."""
+        raise NotImplementedError
+
+    def posted(self, payload: Payload) -> Posted:
+        """Give a payload as it goes into a mailbox; only where `transport` is ``mailbox``."""
+        raise NotImplementedError
+
+    def mailbox_terms(self) -> MailboxTerms:
+        """Say how the mailboxes are kept; only where `transport` is ``mailbox``."""
         raise NotImplementedError
 
     def outcomes(self, batch: Batch, response: Response) -> list[Outcome]:
@@ -302,8 +338,10 @@ __all__ = [
     "Destination",
     "Halt",
     "Limits",
+    "MailboxTerms",
     "Outcome",
     "Payload",
+    "Posted",
     "Prepared",
     "Queued",
     "Rejected",
