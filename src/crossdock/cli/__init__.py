@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dead-letters": ("dead_letters", "Payloads a vendor refused: list, show, replay, discard."),
     "quarantine": ("quarantine", "Events refused at the door: list, show, replay."),
     "simulate": ("simulate", "Run strict local doubles of the vendors."),
+    "feed": ("feed", "Write a vendor's product feed from a catalogue."),
 }
 """Every command: the module that holds it as ``command``, and its line in the help, in a newcomer's order."""
 
