@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,11 @@ def marks(topsort: RecordingTopsort) -> list[tuple[str, str, str | None, str | N
     ]
 
 
+def seen(topsort: RecordingTopsort, version: str) -> Callable[[], bool]:
+    """Ask whether a click of a version has arrived lately."""
+    return lambda: any(mark[2] == version for mark in marks(topsort)[-200:])
+
+
 async def ready(client: Sender) -> dict[str, Any]:
     """Give what /readyz says."""
     async with client.session.get(f"{client.gateway.url}/readyz") as answer:
@@ -134,10 +139,7 @@ async def test_edits_under_load_lose_nothing_and_never_show_half(
         async with load(client) as sent:
             for number, way in enumerate(ways, 1):
                 await write(mapping, f"v{number}", way)
-                arrived = f"a click marked v{number}, {way}"
-                await until(
-                    lambda n=number: any(mark[2] == f"v{n}" for mark in marks(topsort)[-200:]), arrived
-                )  # type: ignore[misc]
+                await until(seen(topsort, f"v{number}"), f"a click marked v{number}, {way}")
         await until(lambda: topsort.count("clicks") == len(sent), "every click that was accepted")
     found = marks(topsort)
     assert set(sent) == {id_ for _, id_, _, _ in found}

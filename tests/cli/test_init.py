@@ -84,3 +84,12 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def test_editors_find_the_schemas(shell: Shell) -> None:
+    """The first line of the settings names a schema, and it is there, as is that of mapping files."""
+    shell("init", "shop/")
+    first = (shell.folder / "shop" / "crossdock.yaml").read_text().splitlines()[0]
+    assert "# yaml-language-server: $schema=./schemas/crossdock.schema.json" == first
+    found = sorted(path.name for path in (shell.folder / "shop" / "schemas").iterdir())
+    assert ["crossdock.schema.json", "mapping.schema.json"] == found

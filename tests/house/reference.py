@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 
 from crossdock import destinations, settings
 from crossdock.telemetry import Log, Metrics
+from tests.house import schemas
 from tests.house.source import ROOT, fields
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -158,10 +159,11 @@ def _metrics() -> Iterator[tuple[str, str, str, str]]:
 
 
 def main() -> None:
-    """Draw the tables of every page."""
+    """Draw the tables of every page, and the schemas."""
     for page in PAGES:
         path = Path(ROOT / "docs" / page)
         path.write_text(drawn(page), "utf-8")
+    schemas.main()
 
 
 if __name__ == "__main__":

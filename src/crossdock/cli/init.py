@@ -13,6 +13,7 @@ import click
 from crossdock.cli.terminal import console
 from crossdock.environment import FILE, parse
 from crossdock.errors import ConfigError
+from crossdock.mapping.preset import shipped_mapping_path
 from crossdock.settings import DEFAULT_PATH
 
 _KEYS = {
@@ -29,7 +30,7 @@ def command(path: Path) -> None:
     Write a commented settings file with fresh keys to PATH (crossdock.yaml).
 
     PATH may be a folder; it is made where there is none. Keys and secrets go into a file .env beside it that
-    only you can read. Nothing that exists is overwritten.
+    only you can read, JSON Schemas for your editor into a folder schemas. Nothing of yours is overwritten.
     """
     path = path if path.suffix in {".yaml", ".yml"} else path / DEFAULT_PATH
     env = path.parent / FILE
@@ -38,7 +39,15 @@ def command(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     keys = _write_keys(env)
     path.write_text(starter(), "utf-8")
+    _write_schemas(path.parent / "schemas")
     _next_steps(path, env, keys)
+
+
+def _write_schemas(folder: Path) -> None:
+    """Put beside the settings what editors check them and mapping files by."""
+    folder.mkdir(exist_ok=True)
+    for schema in sorted(shipped_mapping_path("topsort").parent.glob("*.schema.json")):
+        (folder / schema.name).write_text(schema.read_text("utf-8"), "utf-8")
 
 
 def starter() -> str:

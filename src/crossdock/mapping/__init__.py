@@ -11,7 +11,8 @@ from crossdock.mapping.compiled import CompiledMapping, CompiledPreset, Mapped, 
 from crossdock.mapping.compiler import MappingErrors, compile_mapping
 from crossdock.mapping.examples import run_examples
 from crossdock.mapping.explain import Explanation, explain_preset, explain_subscription
-from crossdock.mapping.preset import MappingFile, Preset, load_mapping, mapping_schema, shipped_mapping_path
+from crossdock.mapping.preset import MappingFile, Preset, load_mapping, shipped_mapping_path
+from crossdock.mapping.schema import mapping_schema
 from crossdock.mapping.subscription import compile_subscription
 from crossdock.mapping.subscription_traps import warnings
 

@@ -62,8 +62,9 @@ def to_boolean(value: Any) -> bool | None:
 
 def _coercion(name: str, convert: Callable[[Any], Any], same: tuple[str, ...], doc: str) -> Compile:
     def compile_coercion(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
-        parts = value_and_options(operand, ("on_error", "min", "max"))
-        low, high = _bounds(parts, name)
+        bounds = () if name == "boolean" else ("min", "max")
+        parts = value_and_options(operand, ("on_error", *bounds))
+        low, high = _bounds(parts)
         fallback = _policy(parts, name)
         value = compiler.value(parts["value"], scope, value_at(operand, at), "None")
         writer = compiler.writer
@@ -84,13 +85,11 @@ def _coercion(name: str, convert: Callable[[Any], Any], same: tuple[str, ...], d
     return compile_coercion
 
 
-def _bounds(parts: Mapping[str, Any], name: str) -> tuple[Any, Any]:
+def _bounds(parts: Mapping[str, Any]) -> tuple[Any, Any]:
     for key in ("min", "max"):
         bound = parts.get(key)
         if key not in parts:
             continue
-        if name == "boolean":
-            raise MappingError(f"{key} means nothing for a boolean")
         if bound.__class__ not in (int, float):
             raise MappingError(f"{key} must be a number, but this is {kind_of(bound)}")
     return parts.get("min"), parts.get("max")

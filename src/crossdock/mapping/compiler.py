@@ -142,7 +142,7 @@ class Compiler:
         try:
             return found.compile(self, operand, scope, (*at, key))
         except MappingError as error:
-            return self.problem(f"{key}: {error.message}", (*at, key))
+            return self.problem(error.message, (*at, key), name=key)
 
     def object(self, node: Mapping[str, Any], scope: Scope, at: At) -> Value:
         """Write an object; a key whose value is missing is left out."""
@@ -184,11 +184,12 @@ class Compiler:
             self.writer.top.parts.insert(0, f"budget = [{_MAX_ITEMS}]")
         self.writer.line(f"{self.writer.bind(_count_down)}(budget, len({items}))")
 
-    def problem(self, message: str, at: At, *, key: bool = False) -> Value:
-        """Note what is wrong at *at*; compilation goes on to find the rest."""
+    def problem(self, message: str, at: At, *, key: bool = False, name: str = "") -> Value:
+        """Note what is wrong at *at*, in the directive *name*; compilation goes on to find the rest."""
         where = ".".join(str(part) for part in at)
         location = self.locate(at, key)
-        text = message if location or not where else f"{where}: {message}"
+        what = name if location else where
+        text = f"{what}: {message}" if what else message
         self.errors.append(MappingError(text, location, where or None))
         return Value("M")
 

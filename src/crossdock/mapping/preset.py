@@ -328,24 +328,6 @@ def _fields(model: type[BaseModel], at: At) -> list[str]:
     return list(nested.get(at[0] if at else "", model).model_fields)
 
 
-def mapping_schema() -> dict[str, Any]:
-    """Give the JSON Schema of mapping files, for editors."""
-    schema = MappingFileModel.model_json_schema()
-    # A preset that changes a shipped one states its name and what differs only.
-    preset = schema["$defs"]["Preset"]
-    schema["if"] = {"properties": {"extends": {"type": "string"}}, "required": ["extends"]}
-    required = preset.pop("required")
-    schema["else"] = {
-        "required": ["destination"],
-        "properties": {"presets": {"items": {"required": required}}},
-    }
-    preset["required"] = ["name"]
-    schema.pop("required", None)
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "Crossdock mapping file"
-    return schema
-
-
 def once_within(preset: Preset) -> timedelta | None:
     """Give the time within which the preset's action passes once."""
     return parse_duration(preset.once.within) if preset.once else None

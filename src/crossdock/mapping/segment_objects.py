@@ -54,7 +54,7 @@ def _flatten_into(
 
 def compile_merge(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Make one object of several, shallowly; direction right lets the later win, left the earlier."""
-    parts = operand_object(operand, ("direction", "objects"), scope)
+    parts = operand_object(operand, ("objects", "direction"), scope)
     direction, objects = parts.get("direction", MISSING), parts.get("objects", MISSING)
     if isinstance(objects, list | tuple):
         for index, member in enumerate(objects):
