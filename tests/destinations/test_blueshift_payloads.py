@@ -244,6 +244,7 @@ def test_products_are_a_list_of_objects(products: Any, expected: Any) -> None:
         ({"first_name": "Jo", "last_name": "Doe"}, {"firstname": "Jo", "lastname": "Doe"}, ()),
         ({"name": "Jo van Doe"}, {"name": "Jo van Doe", "firstname": "Jo", "lastname": "van Doe"}, ()),
         ({"name": "Jo"}, {"name": "Jo", "firstname": "Jo"}, ()),
+        ({"firstName": False, "lastname": 7}, {"lastname": "7"}, ("firstname",)),
         ({"name": "Jo Doe", "lastName": "Roe"}, {"name": "Jo Doe", "lastname": "Roe"}, ()),
         ({"created_at": 1_700_000_000}, {"joined_at": "2023-11-14T22:13:20.000000Z"}, ()),
         ({"createdAt": 1_700_000_000_000}, {"joined_at": "2023-11-14T22:13:20.000000Z"}, ()),

@@ -237,9 +237,10 @@ def _order(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: C
 
 def _subscription(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:  # noqa: ARG001
     fields = draft.fields
-    for key in _SUBSCRIPTION.keys() & fields.keys():
-        value = fields.pop(key)
-        fields.setdefault(_SUBSCRIPTION[key], value)
+    for key, name in _SUBSCRIPTION.items():
+        if key in fields:
+            value = fields.pop(key)
+            fields.setdefault(name, value)
 
 
 def _search(draft: Draft, action: str, attributes: dict[str, Any], catalog_key: CatalogKey) -> None:  # noqa: ARG001

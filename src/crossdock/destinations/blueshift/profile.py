@@ -25,7 +25,13 @@ _RENAMED = {
 _WHO = ("customer_id", "email")
 _COPIES = frozenset({"userId", "anonymousId"})
 """Ids that libraries copy into traits; as attributes of a person they would only repeat who it is."""
-_CHECKS = {"phone_number": values.phone, "gender": values.gender, "joined_at": values.date}
+_CHECKS = {
+    "firstname": values.text,
+    "lastname": values.text,
+    "phone_number": values.phone,
+    "gender": values.gender,
+    "joined_at": values.date,
+}
 
 
 def traits_of(draft: Draft, attributes: dict[str, Any]) -> None:
@@ -43,9 +49,10 @@ def traits_of(draft: Draft, attributes: dict[str, Any]) -> None:
         elif attributes.get(name) is None:
             traits.setdefault(name, value)
     _split_name(traits)
-    for key in _CHECKS.keys() & traits.keys():
-        given = traits.pop(key)
-        checked = _CHECKS[key](given)
+    for key, check in _CHECKS.items():
+        if key not in traits:
+            continue
+        checked = check(traits.pop(key))
         if checked is None:
             draft.dropped.append(key)
         else:
