@@ -1,7 +1,8 @@
-"""Directives on lists and objects: $each, $list, $sum, $count, $omit, $pick."""
+"""Directives on lists and objects: $each, $list, $sum, $count, $distinct, $omit, $pick."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -100,6 +101,28 @@ def compile_count(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Val
     return Value(compiler.writer.assign(f"len({value}) if {value}.__class__ is list else M"))
 
 
+def compile_distinct(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
+    """Give a list without its repeats, the first of each kept; dropped when none is there."""
+    return compiler.call(_distinct, compiler.value(operand, scope, at).name)
+
+
+def _distinct(value: Any) -> Any:
+    if value.__class__ is not list or not value:
+        return MISSING
+    kept: dict[Any, Any] = {}
+    for member in value:
+        kept.setdefault(_identity(member), member)
+    return list(kept.values())
+
+
+def _identity(member: Any) -> Any:
+    # With its type, since 1, 1.0 and true are equal and yet not the same value; an object by its text, so
+    # that a long list costs no comparison of each with each.
+    if member.__class__ in (dict, list):
+        return json.dumps(member, sort_keys=True, default=repr)
+    return member.__class__, member
+
+
 def compile_omit(compiler: Compiler, operand: Any, scope: Scope, at: At) -> Value:
     """Give an object without the keys named."""
     return _filtered(compiler, operand, scope, at, keep=False)
@@ -162,6 +185,15 @@ DIRECTIVES = (
         ),
     ),
     Directive("count", compile_count, (Example({"$count": "$.products"}, _ORDER, 3),)),
+    Directive(
+        "distinct",
+        compile_distinct,
+        (
+            Example({"$distinct": "$.l"}, {"l": ["b", "a", "b", 1, True, 1]}, ["b", "a", 1, True]),
+            Example({"$distinct": "$.l"}, {"l": [{"a": 1}, {"a": 1}, None]}, [{"a": 1}, None]),
+            Example({"$distinct": "$.l"}, {"l": []}),
+        ),
+    ),
     Directive(
         "omit",
         compile_omit,
