@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from journal import preload_marks
+from journal import preload
 from machine import cpu_seconds, describe
 from processes import Load, free_port, running, settings_file
 
@@ -43,12 +43,14 @@ def main() -> None:
         port, bare_port = free_port(), free_port()
         dead = f"http://127.0.0.1:{free_port()}"
         settings = settings_file(folder, port=port, destinations={f"vendor{i}": dead for i in range(5)})
-        preload_marks(folder / "crossdock.db", options.marks)
+        preload(folder / "crossdock.db", options.marks)
         gateway_command = [str(Path(sys.executable).parent / "crossdock"), "serve", "--config", str(settings)]
         bare_command = [sys.executable, str(Path(__file__).parent / "bare.py"), str(bare_port)]
         url, bare_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{bare_port}"
         with (
-            running(gateway_command, cores={0}, ready_url=f"{url}/readyz", log=folder / "gateway.log") as gateway,
+            running(
+                gateway_command, cores={0}, ready_url=f"{url}/readyz", log=folder / "gateway.log"
+            ) as gateway,
             running(bare_command, cores={0}, ready_url=f"{bare_url}/readyz", log=folder / "bare.log") as bare,
         ):
             for batch, events in ((1, 15_000), (100, 120_000)):

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 import orjson
+import uvloop
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ def requests(url: str, key: str, *, events: int, batch: int, seed: int) -> list[
             made = [event(start + i, rng) for i in range(min(batch, events - start))]
             yield orjson.dumps({"batch": made} if batch > 1 else made[0])
 
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {authorization}\r\nContent-Type: application/json\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Basic {authorization}\r\n"
+        "Content-Type: application/json\r\n"
+    )
     return [f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies()]
 
 
@@ -122,8 +126,6 @@ async def run(url: str, prepared: list[bytes], *, batch: int, connections: int) 
 
 def main() -> None:
     """Run as a process of its own: url, key, events, batch, connections, seed; prints the result as JSON."""
-    import uvloop
-
     url, key, events, batch, connections, seed = sys.argv[1:7]
     prepared = requests(url, key, events=int(events), batch=int(batch), seed=int(seed))
     print("ready", flush=True)

@@ -26,15 +26,18 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(command: list[str], *, cores: set[int] | None, ready_url: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], *, cores: set[int] | None, ready_url: str, log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; waits until it answers 200."""
     with log.open("wb") as out:
         process = subprocess.Popen(
             command,
             stdout=out,
             stderr=subprocess.STDOUT,
-            preexec_fn=(lambda: os.sched_setaffinity(0, cores)) if cores else None,
         )
+    if cores:
+        os.sched_setaffinity(process.pid, cores)
     try:
         _wait_ready(ready_url, process, log)
         yield process
@@ -63,14 +66,26 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 class Load:
     """A load generator in a process of its own, prepared before it starts."""
 
-    def __init__(self, url: str, *, events: int, batch: int, connections: int, seed: int, core: int | None) -> None:
+    def __init__(
+        self, url: str, *, events: int, batch: int, connections: int, seed: int, core: int | None
+    ) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, str(BENCH / "load.py"), url, KEY, str(events), str(batch), str(connections), str(seed)],
+            [
+                sys.executable,
+                str(BENCH / "load.py"),
+                url,
+                KEY,
+                str(events),
+                str(batch),
+                str(connections),
+                str(seed),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=(lambda: os.sched_setaffinity(0, {core})) if core is not None else None,
         )
+        if core is not None:
+            os.sched_setaffinity(self._process.pid, {core})
         assert self._process.stdout is not None
         self._process.stdout.readline()
 

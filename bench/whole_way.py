@@ -46,7 +46,9 @@ def one_round(folder: Path, events: int, seed: int) -> float:
     simulator = [sys.executable, str(Path(__file__).parent / "vendor.py"), str(vendor_port)]
     gateway = [crossdock, "serve", "--config", str(settings)]
     with (
-        running(simulator, cores=None, ready_url=f"{vendor_url}/_simulator/received", log=folder / "vendor.log") as vendor,
+        running(
+            simulator, cores=None, ready_url=f"{vendor_url}/_simulator/received", log=folder / "vendor.log"
+        ) as vendor,
         running(gateway, cores=None, ready_url=f"{url}/readyz", log=folder / "gateway.log") as server,
     ):
         load = Load(url, events=events, batch=100, connections=16, seed=seed, core=None)
@@ -61,10 +63,11 @@ def one_round(folder: Path, events: int, seed: int) -> float:
         delivered = sum(counts(vendor_url).values())
         used = cpu_seconds(server.pid) - before[0], cpu_seconds(vendor.pid) - before[1]
         print(
-            f"  {delivered:,} of {events:,} delivered in {seconds:.1f} s: {delivered / seconds:,.0f} events/s   "
-            f"(accepted at {events / accepted:,.0f}/s, errors {result['errors']:.0f}; gateway "
-            f"{delivered / used[0]:,.0f} events per CPU-second, {resident_bytes(server.pid) / 2**20:.0f} MiB; "
-            f"simulator {delivered / used[1]:,.0f} per CPU-second)"
+            f"  {delivered:,} of {events:,} delivered in {seconds:.1f} s: {delivered / seconds:,.0f} events/s"
+            f"   (accepted at {events / accepted:,.0f}/s, errors {result['errors']:.0f}; gateway"
+            f" {delivered / used[0]:,.0f} events per CPU-second,"
+            f" {resident_bytes(server.pid) / 2**20:.0f} MiB;"
+            f" simulator {delivered / used[1]:,.0f} per CPU-second)"
         )
         return delivered / seconds
 

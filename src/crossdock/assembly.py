@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -16,6 +17,7 @@ from crossdock.errors import ConfigError, ConfigErrors
 from crossdock.mapping.compiled import CompiledMapping, compile_file
 from crossdock.mapping.preset import load_mapping, shipped_mapping_path
 from crossdock.settings import DestinationSettings, Settings
+from crossdock.visitors import Memory
 
 
 def assemble(settings: Settings, *, beside: Path | None = None) -> dict[str, Route]:
@@ -39,6 +41,22 @@ def assemble(settings: Settings, *, beside: Path | None = None) -> dict[str, Rou
     if errors:
         raise ConfigErrors(errors)
     return routes
+
+
+def memory_of(routes: Mapping[str, Route]) -> Memory:
+    """
+    Say which visitor facts are remembered: those that a preset in force reads.
+
+    A visitor has one session, whoever asks: where accounts differ, it ends after the shortest idle time.
+    """
+    mappings = [route.mapping for route in routes.values() if route.mapping.visitor_fields]
+    idle = [span for route in routes.values() if (span := route.vendor.session_idle()) is not None]
+
+    def wanted(document: Mapping[str, Any]) -> frozenset[str]:
+        return frozenset[str]().union(*[mapping.facts_read(document) for mapping in mappings])
+
+    fields = frozenset[str]().union(*[mapping.visitor_fields for mapping in mappings])
+    return Memory(fields, wanted, min(idle)) if idle else Memory(fields, wanted)
 
 
 def mapping_paths(settings: Settings, *, beside: Path | None = None) -> list[Path]:
@@ -91,7 +109,8 @@ def _vendor_faults(
     for detail in invalid.errors(include_url=False, include_input=False):
         path = (*base, *detail["loc"])
         key = ".".join(map(str, path))
-        if detail["type"] == "extra_forbidden":
+        unknown = detail["type"] == "extra_forbidden"
+        if unknown:
             near = difflib.get_close_matches(str(detail["loc"][-1]), known, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
             message = f"unknown setting {key!r}; {hint}"
@@ -99,7 +118,7 @@ def _vendor_faults(
             message = f"{key} is required"
         else:
             message = f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-        yield ConfigError(message, settings.locate(*path), key)
+        yield ConfigError(message, settings.locate(*path, key=unknown), key)
 
 
 def _mapping_path(configured: DestinationSettings, beside: Path | None) -> Path:

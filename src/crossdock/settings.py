@@ -89,6 +89,13 @@ class DedupSettings(_Section):
     """How long a `messageId` is remembered: a second event with it is dropped."""
 
 
+class VisitorSettings(_Section):
+    """What is remembered of visitors, where a mapping reads it. This does not reload."""
+
+    expiry: Duration = timedelta(days=30)
+    """How long after a visitor was last seen everything remembered of them goes."""
+
+
 class SourceSettings(_Section):
     """Who sends, and its credential."""
 
@@ -152,10 +159,10 @@ class DestinationSettings(_Section):
 
 
 class ConsoleSettings(_Section):
-    """The operator's page and API; without a token they stay closed."""
+    """Kept for the operator's page, which this release does not have yet."""
 
     token: SecretStr | None = None
-    """What opens them."""
+    """What will open it."""
 
 
 class Settings(_Section):
@@ -164,6 +171,7 @@ class Settings(_Section):
     server: ServerSettings = ServerSettings()
     journal: JournalSettings = JournalSettings()
     dedup: DedupSettings = DedupSettings()
+    visitors: VisitorSettings = VisitorSettings()
     sources: dict[Name, SourceSettings] = {}
     """Sources by name; a webhook's URL holds the name."""
     destinations: dict[Name, DestinationSettings] = {}
@@ -183,9 +191,9 @@ class Settings(_Section):
         }
         return {**data, "destinations": named}
 
-    def locate(self, *path: str | int) -> Location | None:
-        """Give the place in the file of a key path such as ``("destinations", "topsort", "settings")``."""
-        return self._document.location(path) if self._document else None
+    def locate(self, *path: str | int, key: bool = False) -> Location | None:
+        """Give the place of what stands under a key path, or of its last key."""
+        return self._document.location(path, key) if self._document else None
 
     def written(self, *path: str | int) -> tuple[document.Document, tuple[str | int, ...]] | None:
         """Give the file and the key path in it, for who places faults within that part."""
@@ -310,6 +318,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "server": ServerSettings,
     "journal": JournalSettings,
     "dedup": DedupSettings,
+    "visitors": VisitorSettings,
     "console": ConsoleSettings,
     "sources": SourceSettings,
     "destinations": DestinationSettings,

@@ -19,7 +19,7 @@ from crossdock.settings import DEFAULT_PATH
 _KEYS = {
     "WEB_WRITE_KEY": "what your site's Segment library is given as its write key; not a secret to browsers",
     "SEGMENT_WEBHOOK_SECRET": "the shared secret of Segment's webhook destination",
-    "CROSSDOCK_TOKEN": "opens the console at /console",
+    "CROSSDOCK_TOKEN": "kept for the operator's page, which this release does not have yet",
 }
 
 
@@ -93,4 +93,3 @@ def _next_steps(path: Path, env: Path, keys: dict[str, str]) -> None:
     out.print("  Segment itself: Connections > Destinations > Webhooks (Actions)")
     out.print("      URL            https://<your host>/webhook/segment", soft_wrap=True)
     out.print(f"      shared secret  SEGMENT_WEBHOOK_SECRET in {env}", soft_wrap=True)
-    out.print(f"\nThe console's token is CROSSDOCK_TOKEN in {env}.")

@@ -207,13 +207,13 @@ class Door:
         if copies:
             metrics.duplicates.labels(source).inc(len(copies))
         for at in copies[:LOGGED_EVENTS]:
-            log(Log.EVENT_DUPLICATE, source=source, message_id=arrivals[at].message_id)
+            log(Log.EVENT_DUPLICATE, source=source, messageId=arrivals[at].message_id)
         for line in refused:
             count = 1 if line.through is None else line.through - line.position + 1
             metrics.refused.labels(source, line.code).inc(count)
         for line in refused[:LOGGED_EVENTS]:
             more = max(0, len(refused) - LOGGED_EVENTS)
-            log(Log.EVENT_REFUSED, source=source, message_id=line.message_id, code=line.code, more=more)
+            log(Log.EVENT_REFUSED, source=source, messageId=line.message_id, code=line.code, more=more)
 
 
 def _admit(item: Any, how: Reception, envelope: Envelope, spare: int | None) -> bytes:
