@@ -18,13 +18,15 @@ from pydantic.fields import FieldInfo
 
 from crossdock import destinations, settings
 from crossdock.telemetry import Log, Metrics
-from tests.house import schemas
+from tests.house import mapping_reference, schemas
 from tests.house.source import ROOT, fields
+from tests.mapping import mistakes
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "server": settings.ServerSettings,
     "journal": settings.JournalSettings,
     "dedup": settings.DedupSettings,
+    "visitors": settings.VisitorSettings,
     "sources.NAME": settings.SourceSettings,
     "destinations.NAME": settings.DestinationSettings,
     "destinations.NAME.delivery": settings.DeliverySettings,
@@ -52,6 +54,12 @@ def metrics_table() -> str:
 PAGES: dict[str, dict[str, Any]] = {
     "settings.md": {"settings": settings_table},
     "operations.md": {"log": log_table, "metrics": metrics_table},
+    "mapping.md": {
+        "keys": mapping_reference.keys,
+        "directives": mapping_reference.directives,
+        "limits": mapping_reference.limits,
+    },
+    "mapping-mistakes.md": {"mistakes": mistakes.table},
 }
 """The pages with drawn tables: page → name of the marks → what stands between them."""
 

@@ -197,10 +197,8 @@ def table() -> str:
 
 
 def _code(text: str) -> str:
-    shown = " ⏎ ".join(
-        part.strip() if index else part.lstrip(" ") for index, part in enumerate(text.split("\n"))
-    )
-    return f"`{shown.replace(chr(9), '⇥').strip().replace('|', chr(92) + '|')}`"
+    shown = " ⏎ ".join(part.strip(" ") for part in text.rstrip("\n").split("\n"))
+    return f"`{shown.replace(chr(9), '⇥').replace('|', chr(92) + '|')}`"
 
 
 @contextmanager

@@ -55,7 +55,6 @@ OPERANDS: Final[dict[str, Operand]] = {
         "parts", {"operator": Part("Which case.", required=True, choices=("lower", "upper")), "value": _VALUE}
     ),
     "arrayPath": Operand("pair"),
-    "literal": Operand("value"),
     "flatten": Operand(
         "parts",
         {
@@ -78,7 +77,6 @@ OPERANDS: Final[dict[str, Operand]] = {
             "mapping": Part("What is made of it.", required=True),
         },
     ),
-    "excludeWhenNull": Operand("value"),
     "json": Operand(
         "parts", {"mode": Part("Which way.", required=True, choices=("encode", "decode")), "value": _VALUE}
     ),
@@ -130,8 +128,6 @@ OPERANDS: Final[dict[str, Operand]] = {
             "normalise": Part("Steps before: trim, lowercase, remove_spaces, digits.", kind="plain"),
         },
     ),
-    "snake_case": Operand("value"),
-    "url_path": Operand("value"),
     "user_agent": Operand(
         "parts",
         {
@@ -172,7 +168,12 @@ OPERANDS: Final[dict[str, Operand]] = {
             "times": Part("What it is multiplied by."),
         },
     ),
-    "count": Operand("value"),
     "omit": Operand("parts", {"value": _VALUE, "keys": _KEYS}),
     "pick": Operand("parts", {"value": _VALUE, "keys": _KEYS}),
 }
+"""By the directive's name; those not named here take a value."""
+
+
+def operand_of(directive: str) -> Operand:
+    """Give what a directive takes."""
+    return OPERANDS.get(directive, Operand("value"))

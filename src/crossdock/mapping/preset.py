@@ -48,9 +48,9 @@ class PresetExample(BaseModel):
 
     model_config = _STRICT
 
-    event: dict[str, Any]
+    event: dict[str, Any] = Field(description="A Segment event; visitor holds facts, where it needs any.")
     sends: list[Any] = Field(description="The payloads; an empty list when nothing is sent.")
-    name: str | None = None
+    name: str | None = Field(default=None, description="What it shows.")
 
 
 class Preset(BaseModel):
@@ -61,7 +61,7 @@ class Preset(BaseModel):
     name: str = Field(min_length=1, description="Unique within the file.")
     subscribe: str = Field(description='A condition on the event, such as: type = "track"')
     aliases: list[str] = Field(default=[], description='Further names for event = "…" in the condition.')
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="False: it takes no event until the settings say so.")
     action: str = Field(min_length=1, description="What the vendor is asked to do.")
     mapping: dict[str, Any] = Field(description="How the payload's fields are built.")
     for_each: Any = Field(
@@ -73,9 +73,11 @@ class Preset(BaseModel):
     requires: list[str | list[str]] = Field(
         default=[], description="Fields a payload must have to be sent; a list of names means any of them."
     )
-    once: Once | None = None
-    examples: list[PresetExample] = []
-    description: str | None = None
+    once: Once | None = Field(default=None, description="Lets one action through once; see below.")
+    examples: list[PresetExample] = Field(
+        default=[], description="Events and what is sent; `check` runs them."
+    )
+    description: str | None = Field(default=None, description="For the reader.")
 
 
 class MappingFileModel(BaseModel):
@@ -87,7 +89,7 @@ class MappingFileModel(BaseModel):
     extends: str | None = Field(
         default=None, description="A shipped vendor's name whose presets this file changes."
     )
-    presets: list[Preset] = []
+    presets: list[Preset] = Field(default=[], description="What is sent for which events.")
 
 
 @dataclass(frozen=True)

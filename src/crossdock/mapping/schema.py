@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from crossdock.mapping.directive import Directive
 from crossdock.mapping.directives import DIRECTIVES
-from crossdock.mapping.operands import OPERANDS, Part
+from crossdock.mapping.operands import Part, operand_of
 from crossdock.mapping.preset import MappingFileModel
 
 _VALUE: Final[dict[str, Any]] = {"$ref": "#/$defs/Value"}
@@ -79,7 +79,7 @@ def _alone(key: str) -> list[str]:
 
 
 def _operand(directive: Directive, key: str) -> dict[str, Any]:
-    takes, parts = OPERANDS[directive.name]
+    takes, parts = operand_of(directive.name)
     shape: dict[str, Any] = {
         "value": _VALUE,
         "list": {"type": "array", "items": _VALUE},
