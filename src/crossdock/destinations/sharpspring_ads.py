@@ -95,8 +95,8 @@ class SharpSpringAds(Destination):
         if len(visitor) > MAX_VISITOR:
             return Rejected(f"visitor: longer than {MAX_VISITOR} characters")
         made = self._track(payload) if action == "track" else self._product(payload)
-        if made.__class__ is not tuple:
-            return made  # one class check, as this is the hot path
+        if isinstance(made, (Skipped, Rejected)):
+            return made
         command, dropped = made
         try:
             return Prepared(orjson.dumps({"visitor": visitor, "cmd": command}), dropped)
