@@ -40,8 +40,8 @@ class Bench:
         if not original:
             self.sequence += 1
             self.marks.enter(digest, at, self.sequence)
-            row = (self.sequence, 0, "web", "all", message_id, at, b"{}")
-            run_many(self.db, "event_insert", row, 7)
+            row = (self.sequence, 0, "web", "all", message_id, at, b"{}", None)
+            run_many(self.db, "event_insert", row, 8)
         self.marks.keep()
         return original
 

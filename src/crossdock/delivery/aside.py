@@ -213,6 +213,5 @@ def _keep(made: Plan, row: Aside) -> None:
 def _stored(row: Aside, shards: int) -> Stored:
     document = orjson.loads(row.event)
     visitor = str(document.get("anonymousId") or document.get("userId") or row.message_id)
-    return Stored(
-        row.sequence, shard_of(visitor, shards), row.source, row.message_id, row.received_at, document
-    )
+    shard = shard_of(visitor, shards)
+    return Stored(row.sequence, shard, row.source, row.message_id, row.received_at, document, row.facts)

@@ -161,6 +161,7 @@ def dead_letter(route: Route, stored: Stored, event: bytes, *, refused: Refused,
         received_at=stored.received_at,
         event=event,
         payload=refused.payload,
+        facts=stored.facts,
     )
     log(
         Log.DELIVERY_DEAD_LETTER,

@@ -122,7 +122,7 @@ def plan(route: Route, stored: Stored, now: datetime | None = None) -> Plan:
 
 def view_of(stored: Stored) -> dict[str, Any]:
     """Give what a mapping's paths start from: the event, and beside it what is known of its visitor."""
-    return {**stored.document, "visitor": visitor_facts(stored.document)}
+    return {**stored.document, "visitor": visitor_facts(stored.document, stored.facts)}
 
 
 def _refuse_old(most: timedelta, stored: Stored, made: Plan, now: datetime) -> None:

@@ -341,4 +341,5 @@ class LaneWorker:
             received_at=stored.received_at,
             event=orjson.dumps(stored.document),
             due_at=due_at,
+            facts=stored.facts,
         )

@@ -219,6 +219,10 @@ class Destination(BaseModel):
         """Validate one mapped payload against the vendor's schema and serialise it."""
         raise NotImplementedError
 
+    def session_idle(self) -> timedelta | None:
+        """Say how long a visitor may be idle within one session, where the vendor counts sessions."""
+        return None
+
     def kind(self, action: str) -> str:
         """Give the kind that `Limits.per_kind` counts; by default the action itself."""
         return action

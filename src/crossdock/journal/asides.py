@@ -10,8 +10,8 @@ from crossdock.journal.rows import aside_row, dead_letter, dead_letter_row
 from crossdock.journal.statements import run_many, statement
 from crossdock.journal.times import micros, moment
 
-_COLUMNS = 16
-_DEAD_LETTER_COLUMNS = 15
+_COLUMNS = 17
+_DEAD_LETTER_COLUMNS = 16
 
 
 def set_aside(db: sqlite3.Connection, asides: Sequence[Aside]) -> None:
@@ -91,6 +91,7 @@ def _replay_of(letter: DeadLetter, now: int, force: bool) -> Aside:
         reason="replayed",
         dead_letter=letter.id,
         force=force,
+        facts=letter.facts,
     )
 
 

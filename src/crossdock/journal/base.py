@@ -99,6 +99,8 @@ class Stored:
     message_id: str
     received_at: datetime
     document: dict[str, Any]
+    facts: dict[str, Any] | None = None
+    """What memory knew of its visitor when it was accepted, beyond the event itself; see `Memory`."""
 
 
 @dataclass(slots=True)
@@ -152,6 +154,7 @@ class DeadLetter:
     """The payload's JSON as sent, or as mapped where it never was."""
     id: int = 0
     replays: int = 0
+    facts: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -183,6 +186,7 @@ class Aside:
     force: bool = False
     """Pass any claim."""
     id: int = 0
+    facts: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -326,6 +330,32 @@ class JournalStatus:
     quarantined: int
 
 
+Record = Mapping[str, Any]
+"""What is remembered under one id of a visitor, as JSON; the journal does not look into it."""
+
+
+class Memory(Protocol):
+    """
+    What is remembered of visitors: pure, and handed to the journal.
+
+    The journal keeps a record a key. For each new event it gives `fold` the records that `keys` and `linked`
+    name, stores those it changes, and puts the facts beside the event, all in the write of the append: a
+    retry or a replay tomorrow sees the same. A store without such a write stores the records first: then a
+    crash leaves facts ahead of the log, never behind it, and the event, sent again, folds to the same.
+    """
+
+    def keys(self, document: Mapping[str, Any], /) -> Sequence[str]:
+        """Name the records an event needs; none for an event that costs no look-up."""
+
+    def linked(self, document: Mapping[str, Any], records: Mapping[str, Record], /) -> str | None:
+        """Name a further record that the first ones lead to."""
+
+    def fold(
+        self, document: Mapping[str, Any], received_at: datetime, records: Mapping[str, Record], /
+    ) -> tuple[Mapping[str, Record], dict[str, Any] | None]:
+        """Give the changed records, and the event's facts if there are any beyond the event itself."""
+
+
 class JournalReader(Protocol):
     """What a command line may ask of a journal while a gateway runs on it."""
 
@@ -400,6 +430,8 @@ class Journal(JournalReader, Protocol):
         """
         Append events, and quarantine refused ones, in one write; one answer per arrival, in order.
 
+        New events are folded into the visitors' records in the same write; see `Memory`.
+
         Marks are decided in the same write: an id seen within `dedup.window` in the same scope is a
         duplicate, also when both copies stand in this call.
 
@@ -410,6 +442,9 @@ class Journal(JournalReader, Protocol):
 
     async def wait(self, shard: int | None, start: int) -> None:
         """Return once an event of the shard may stand at `start` or later. An append wakes; nothing polls."""
+
+    def remember(self, memory: Memory | None) -> None:
+        """Fold by another memory from the next append on; what it does not keep stays untouched."""
 
     async def open_lane(self, lane: Lane, start: int) -> Cursor:
         """Give a lane's cursor, made at sequence `start` if it has none. Durable on return."""

@@ -20,7 +20,7 @@ import orjson
 
 from crossdock.journal.asides import set_aside
 from crossdock.journal.base import Aside, Claim, Owner
-from crossdock.journal.rows import count
+from crossdock.journal.rows import count, facts_of
 from crossdock.journal.statements import run_many, statement
 from crossdock.journal.times import micros, micros_of, moment
 
@@ -196,6 +196,7 @@ def _inherit(db: sqlite3.Connection, destination: str, heir: list[Any], now: int
         event=row[5],
         due_at=moment(now),
         reason="the claim's owner was refused",
+        facts=facts_of(row[6]),
     )
     set_aside(db, [inherited])
     return True

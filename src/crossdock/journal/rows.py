@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import orjson
@@ -37,9 +37,19 @@ def lane_of(destination: str, shard: int) -> Lane:
     return Lane(destination, None if shard == ALL_SHARDS else shard)
 
 
+def facts_of(text: str | None) -> dict[str, Any] | None:
+    """Give an event's facts."""
+    return None if text is None else orjson.loads(text)
+
+
+def facts_text(facts: Mapping[str, Any] | None) -> str | None:
+    """Write an event's facts as the tables keep them."""
+    return orjson.dumps(facts).decode() if facts else None
+
+
 def stored(row: Sequence[Any]) -> Stored:
     """Give an event from its row, body undecoded."""
-    return Stored(row[0], row[1], row[2], row[3], moment(row[4]), orjson.loads(row[5]))
+    return Stored(row[0], row[1], row[2], row[3], moment(row[4]), orjson.loads(row[5]), facts_of(row[6]))
 
 
 def stored_many(text: str | None) -> list[Stored] | None:
@@ -54,7 +64,7 @@ def stored_many(text: str | None) -> list[Stored] | None:
         rows = orjson.loads(f"[{text}]")
     except orjson.JSONDecodeError:
         return None
-    return [Stored(row[0], row[1], row[2], row[3], moment(row[4]), row[5]) for row in rows]
+    return [Stored(row[0], row[1], row[2], row[3], moment(row[4]), row[5], row[6]) for row in rows]
 
 
 def cursor(row: Sequence[Any]) -> Cursor:
@@ -115,6 +125,7 @@ def dead_letter(row: Sequence[Any]) -> DeadLetter:
         event=row[13],
         payload=row[14],
         replays=row[15],
+        facts=facts_of(row[16]),
     )
 
 
@@ -136,6 +147,7 @@ def dead_letter_row(letter: DeadLetter) -> tuple[Any, ...]:
         letter.event,
         letter.payload,
         letter.replays,
+        facts_text(letter.facts),
     )
 
 
@@ -158,6 +170,7 @@ def aside(row: Sequence[Any]) -> Aside:
         dead_letter=row[13],
         force=bool(row[14]),
         id=row[15],
+        facts=facts_of(row[16]),
     )
 
 
@@ -180,6 +193,7 @@ def aside_row(aside_: Aside) -> tuple[Any, ...]:
         aside_.reason,
         aside_.dead_letter,
         int(aside_.force),
+        facts_text(aside_.facts),
     )
 
 

@@ -193,3 +193,30 @@ CREATE TABLE mail (
 CREATE INDEX mail_by_visitor ON mail (visitor, seq);
 CREATE INDEX mail_by_expiry ON mail (expires_at) WHERE settled_at IS NULL;
 CREATE INDEX mail_by_settling ON mail (settled_at) WHERE settled_at IS NOT NULL;
+
+-- migration: 3
+
+-- What an event's presets may read of its visitor beyond the event itself, as JSON; NULL: nothing.
+ALTER TABLE event ADD COLUMN facts TEXT;
+ALTER TABLE dead_letter ADD COLUMN facts TEXT;
+ALTER TABLE aside ADD COLUMN facts TEXT;
+
+-- What is remembered of visitors, by id: 'a' and an anonymousId, 'u' and a userId. Records are JSON.
+-- A table in order of arrival with an index beside it: records of visitors who are here now lie together,
+-- so updating them writes few pages.
+CREATE TABLE visitor (
+  id      INTEGER PRIMARY KEY,
+  key     TEXT    NOT NULL UNIQUE,
+  seen_at INTEGER NOT NULL,
+  record  TEXT    NOT NULL
+) STRICT;
+
+-- Keys that a vendor made for ids of ours.
+CREATE TABLE vendor_key (
+  destination TEXT    NOT NULL,
+  own         TEXT    NOT NULL,
+  key         TEXT    NOT NULL,
+  visitor     TEXT    NOT NULL,
+  seen_at     INTEGER NOT NULL,
+  PRIMARY KEY (destination, own)
+) STRICT, WITHOUT ROWID;

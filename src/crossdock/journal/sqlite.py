@@ -30,12 +30,14 @@ from crossdock.journal.base import (
     Leased,
     Mail,
     MailAnswer,
+    Memory,
     Owner,
     Refusal,
     Settled,
     Stored,
 )
 from crossdock.journal.connection import FileLock, connect_writer, fix_setting
+from crossdock.journal.facts import STEPS_A_ROUND
 from crossdock.journal.head import Head
 from crossdock.journal.marks import CELLS, MARKS_A_RUN, Marks
 from crossdock.journal.reading import Questions, SqliteReader, read_events
@@ -58,6 +60,8 @@ class Settings:
     retention: timedelta = timedelta(days=7)
     max_size_bytes: int = 20 << 30
     dedup_window: timedelta = timedelta(days=7)
+    visitor_expiry: timedelta = timedelta(days=30)
+    memory: Memory | None = None
     clock: Callable[[], datetime] = now
     hook: Hook = unheard
     marks_a_run: int = MARKS_A_RUN
@@ -75,6 +79,7 @@ class SqliteJournal(SqliteReader):
         self._lane_questions = Questions(path, "lanes")
         self._head = Head(_newest(store.db, settings.shards), store.next_sequence)
         store.head = self._head
+        store.facts.memory = settings.memory
         self._writer = Writer(store, settings.hook)
         self._seen_command = 0
         self._command_bell = asyncio.Event()
@@ -94,6 +99,10 @@ class SqliteJournal(SqliteReader):
         except BaseException:
             lock.release()
             raise
+
+    def remember(self, memory: Memory | None) -> None:
+        """Fold by another memory from the next append on."""
+        self._store.facts.memory = memory
 
     async def append(self, arrivals: Sequence[Arrival], refusals: Sequence[Refusal] = ()) -> list[Appended]:
         """Append events, and quarantine refused ones, in one write."""
@@ -256,6 +265,7 @@ class SqliteJournal(SqliteReader):
                 )
             kept = micros_of(self._settings.retention)
             await self._steps(lambda db: retention.expire_rest(db, self._store.quarantine, at, kept))
+            await self._expire_facts(at - micros_of(self._settings.visitor_expiry))
             await self._steps(lambda db: mailbox.drop_settled(db, at, self._settings.retention))
             return deleted
 
@@ -280,6 +290,11 @@ class SqliteJournal(SqliteReader):
 
     def _lost_heir(self, message_id: str) -> None:
         self._settings.hook("claim.heir_lost", message_id=message_id)
+
+    async def _expire_facts(self, before: int) -> None:
+        for _ in range(STEPS_A_ROUND):
+            if not await self._write(lambda _db: self._store.facts.expire(before)):
+                return
 
     async def _delete_events(self, lanes_: Collection[Lane], at: int) -> int:
         before = at - micros_of(self._settings.retention)

@@ -20,30 +20,30 @@ SELECT value FROM counter WHERE name = ?;
 SELECT name, value FROM counter;
 
 -- name: event_insert
-INSERT INTO event (sequence, shard, source, scope, message_id, received_at, body)
-VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?);
+INSERT INTO event (sequence, shard, source, scope, message_id, received_at, body, facts)
+VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?);
 
 -- The events of a read come as one JSON text: one step of the statement, one decoding.
 -- name: events_of_shard
 SELECT group_concat('[' || sequence || ',' || shard || ',' || json_quote(source) || ',' || json_quote(message_id)
-                    || ',' || received_at || ',' || CAST(body AS TEXT) || ']')
+                    || ',' || received_at || ',' || CAST(body AS TEXT) || ',' || coalesce(facts, 'null') || ']')
 FROM (SELECT * FROM event INDEXED BY event_by_shard WHERE shard = ? AND sequence >= ? ORDER BY sequence LIMIT ?);
 
 -- name: events_of_all
 SELECT group_concat('[' || sequence || ',' || shard || ',' || json_quote(source) || ',' || json_quote(message_id)
-                    || ',' || received_at || ',' || CAST(body AS TEXT) || ']')
+                    || ',' || received_at || ',' || CAST(body AS TEXT) || ',' || coalesce(facts, 'null') || ']')
 FROM (SELECT * FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?);
 
 -- For the rare events that cannot be decoded together.
 -- name: event_rows_of_shard
-SELECT sequence, shard, source, message_id, received_at, body
+SELECT sequence, shard, source, message_id, received_at, body, facts
 FROM event INDEXED BY event_by_shard WHERE shard = ? AND sequence >= ? ORDER BY sequence LIMIT ?;
 
 -- name: event_rows_of_all
-SELECT sequence, shard, source, message_id, received_at, body FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?;
+SELECT sequence, shard, source, message_id, received_at, body, facts FROM event WHERE sequence >= ? ORDER BY sequence LIMIT ?;
 
 -- name: event
-SELECT sequence, shard, source, message_id, received_at, body FROM event WHERE sequence = ?;
+SELECT sequence, shard, source, message_id, received_at, body, facts FROM event WHERE sequence = ?;
 
 -- name: event_last
 SELECT max(sequence) FROM event;
@@ -160,8 +160,8 @@ DELETE FROM request WHERE id IN (
 
 -- name: dead_letter_put
 INSERT INTO dead_letter (destination, sequence, payload_index, message_id, source, preset, action, reason, code,
-                         mapping_version, at, received_at, event, payload, replays)
-VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         mapping_version, at, received_at, event, payload, replays, facts)
+VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (destination, sequence, payload_index) DO UPDATE SET
   preset = excluded.preset, action = excluded.action, reason = excluded.reason, code = excluded.code,
   mapping_version = excluded.mapping_version, at = excluded.at, payload = excluded.payload,
@@ -169,14 +169,14 @@ ON CONFLICT (destination, sequence, payload_index) DO UPDATE SET
 
 -- name: dead_letters
 SELECT id, destination, sequence, payload_index, message_id, source, preset, action, reason, code,
-       mapping_version, at, received_at, event, payload, replays
+       mapping_version, at, received_at, event, payload, replays, facts
 FROM dead_letter
 WHERE (:destination IS NULL OR destination = :destination) AND (:before IS NULL OR id < :before)
 ORDER BY id DESC LIMIT :limit;
 
 -- name: dead_letter
 SELECT id, destination, sequence, payload_index, message_id, source, preset, action, reason, code,
-       mapping_version, at, received_at, event, payload, replays
+       mapping_version, at, received_at, event, payload, replays, facts
 FROM dead_letter WHERE id = ?;
 
 -- name: dead_letter_ids
@@ -193,8 +193,8 @@ SELECT destination, count(*) FROM dead_letter GROUP BY destination;
 
 -- name: aside_insert
 INSERT INTO aside (destination, visitor, kind, ready, sequence, payload, only, message_id, source, received_at,
-                   event, due_at, attempts, reason, dead_letter, force)
-VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                   event, due_at, attempts, reason, dead_letter, force, facts)
+VALUES /*rows*/ (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: aside_delete
 DELETE FROM aside WHERE id = ? RETURNING destination, visitor, kind;
@@ -214,7 +214,7 @@ UPDATE aside SET ready = 1 WHERE id = (
 
 -- name: asides_due
 SELECT destination, visitor, kind, sequence, payload, only, message_id, source, received_at, event, due_at,
-       attempts, reason, dead_letter, force, id
+       attempts, reason, dead_letter, force, id, facts
 FROM aside WHERE destination = ? AND ready = 1 AND due_at <= ? ORDER BY due_at, id LIMIT ?;
 
 -- name: aside_next
@@ -376,3 +376,23 @@ DELETE FROM mail WHERE visitor IN (SELECT value FROM json_each(?));
 SELECT seq, id, destination, visitor, sequence, payload, message_id, action, command, precious, queued_at,
        expires_at, state, reason, settled_at, leased_until, leases
 FROM mail WHERE destination = ? AND sequence = ? ORDER BY payload;
+
+-- name: visitors_wanted
+WITH wanted (key) AS (VALUES /*rows*/ (?)) SELECT key, seen_at, record FROM wanted CROSS JOIN visitor USING (key);
+
+-- name: visitor_put
+INSERT INTO visitor (key, seen_at, record) VALUES /*rows*/ (?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET seen_at = excluded.seen_at, record = excluded.record;
+
+-- name: visitor_delete
+DELETE FROM visitor WHERE key = ?;
+
+-- name: visitors_expire
+DELETE FROM visitor WHERE id > :after AND id <= :last AND seen_at < :before RETURNING key;
+
+-- The record that ends a step through them.
+-- name: visitor_step
+SELECT id FROM visitor WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?;
+
+-- name: visitor_last
+SELECT max(id) FROM visitor;

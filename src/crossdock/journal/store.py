@@ -16,15 +16,16 @@ from typing import Any, Final, NamedTuple
 from crossdock.errors import JournalFull
 from crossdock.journal.base import Appended, Arrival, Refusal, Stored
 from crossdock.journal.checkpoint import WAL_BYTES_KEPT, Checkpoints
+from crossdock.journal.facts import Facts
 from crossdock.journal.head import Head
 from crossdock.journal.marks import Marks, digest_of
 from crossdock.journal.quarantine import Quarantine
-from crossdock.journal.rows import counter
+from crossdock.journal.rows import counter, facts_text
 from crossdock.journal.statements import run_many, statement
 from crossdock.journal.times import micros
 from crossdock.journal.writer import Hook, Operation
 
-_EVENT_COLUMNS: Final = 7
+_EVENT_COLUMNS: Final = 8
 _MARKS_A_SLICE: Final = 6_000
 """How much of a run is flushed between two commits: some 10 ms."""
 _MARK_BYTES: Final = 36
@@ -61,6 +62,7 @@ class SqliteStore:
         self.db = db
         self.marks = marks
         self.quarantine = Quarantine(db, hook)
+        self.facts = Facts(db, hook)
         self._shards = db.execute(statement("setting"), ("shards",)).fetchone()[0]
         self._max_size_bytes = max_size_bytes
         self._hook = hook
@@ -93,6 +95,7 @@ class SqliteStore:
         """Follow a commit."""
         self.marks.keep()
         self.quarantine.keep()
+        self.facts.keep()
         self._scopes |= self._new_scopes
         self._new_scopes = set()
         self.next_sequence = self._next
@@ -104,6 +107,7 @@ class SqliteStore:
         """Follow a rollback."""
         self.marks.undo()
         self.quarantine.undo()
+        self.facts.undo()
         self._new_scopes = set()
         self._next = self.next_sequence
         self._written = 0
@@ -119,6 +123,7 @@ class SqliteStore:
                 operation.error = full
             return
         group = _Group([], [], [], [0] * self._shards, {})
+        self.facts.read_ahead([operation.argument.arrivals for operation in operations])
         for operation in operations:
             append: Append = operation.argument
             operation.result = self._decide(append.arrivals, group)
@@ -140,13 +145,15 @@ class SqliteStore:
 
         Dedup and append are one write. Were the mark written first, a crash between the two would drop the
         event when its sender, who never got an answer, sends it again; were it written after, the same
-        crash would let the copy in. So the mark *is* the event's row until a run holds it.
+        crash would let the copy in. So the mark *is* the event's row until a run holds it. Facts are folded
+        in the same write, over new events alone: what a copy says was said already.
         """
         marks, db, values, shards = self.marks, self.db, group.values, group.shards
         answers: list[Appended] = []
         received_at, at = None, 0
         sequence = self._next
         accepted: dict[str, int] = {}
+        remembers = self.facts.memory is not None
         for arrival in arrivals:
             if arrival.received_at is not received_at:
                 received_at = arrival.received_at
@@ -164,8 +171,20 @@ class SqliteStore:
                 answers.append(Appended(original, True))
                 continue
             marks.enter(digest, at, sequence)
-            values += (sequence, shard, source, scope, message_id, at, arrival.body)
-            group.events.append(Stored(sequence, shard, source, message_id, received_at, arrival.document))
+            facts = self.facts.fold(arrival, at) if remembers else None
+            values += (
+                sequence,
+                shard,
+                source,
+                scope,
+                message_id,
+                at,
+                arrival.body,
+                facts and facts_text(facts),
+            )
+            group.events.append(
+                Stored(sequence, shard, source, message_id, received_at, arrival.document, facts)
+            )
             group.sizes.append(len(arrival.body))
             shards[shard] += 1
             accepted[source] = accepted.get(source, 0) + 1
@@ -185,7 +204,7 @@ class SqliteStore:
         run_many(self.db, "counter_add", [part for item in group.counts.items() for part in item], 2)
         for scope in self._new_scopes:
             self.db.execute(statement("scope_insert"), (scope,))
-        self._written += sum(group.sizes)
+        self._written += sum(group.sizes) + self.facts.write()
 
     def _is_full(self) -> bool:
         """Whether `max_size` is reached; looks at the file only when a quarter of the room may be used up."""

@@ -143,18 +143,31 @@ class CompiledMapping:
             return entry.settled
         return _chosen([preset for preset, sure in entry.candidates if sure or preset.matches(event)])
 
+    def facts_read(self, event: Mapping[str, Any]) -> frozenset[str]:
+        """Give the visitor facts that presets which may take the event read, going by its type and name."""
+        if not self.visitor_fields:
+            return self.visitor_fields
+        try:
+            by_name = self._table.get(event.get("type"), self._other)
+            return (by_name.get(event.get("event")) or by_name[None]).reads
+        except TypeError:
+            return self.visitor_fields
+
 
 class _Entry(NamedTuple):
     """Who can match a type and name; *settled* when the two decide alone."""
 
     candidates: _Candidates
     settled: tuple[CompiledPreset, ...] | None
+    reads: frozenset[str]
+    """The visitor facts they read."""
 
     @classmethod
     def of(cls, candidates: _Candidates) -> _Entry:
+        reads: frozenset[str] = frozenset().union(*(preset.visitor_fields for preset, _ in candidates))
         if all(sure for _, sure in candidates):
-            return cls(candidates, tuple(_chosen([preset for preset, _ in candidates])))
-        return cls(candidates, None)
+            return cls(candidates, tuple(_chosen([preset for preset, _ in candidates])), reads)
+        return cls(candidates, None, reads)
 
 
 def _chosen(matching: list[CompiledPreset]) -> list[CompiledPreset]:

@@ -1,11 +1,11 @@
 """
-Registers: what is remembered of a visitor, one entry a fact, each with its event's time and its source's rank.
+Registers: what is remembered of a visitor, one entry a fact, with its event's time and its source's rank.
 
-A record belongs to one id. ``a`` and an anonymousId: `user`, `email`, `basket`, `cart`, `session`; ``u`` and a
-userId: `seen` (the anonymousIds seen with it) and the same without `user`. An event writes to the records of
-its own ids alone, and whoever reads joins the two ends of a link, so the order in which events come in does
-not matter: of two entries the greater stays. An entry that holds ``None`` is a tombstone, which an older event
-cannot undo. Only `session` hangs on the order, as a session is a chain of events.
+A record belongs to one id. ``a`` and an anonymousId: `user`, `email`, `basket`, `cart`, `session`; ``u`` and
+a userId: `seen` (the anonymousIds seen with it) and the same without `user`. An event writes to the records
+of its own ids alone, and whoever reads joins the two ends of a link, so the order in which events come in
+does not matter: of two entries the greater stays. An entry that holds ``None`` is a tombstone, which an older
+event cannot undo. Only `session` hangs on the order, as a session is a chain of events.
 """
 
 from __future__ import annotations

@@ -116,6 +116,10 @@ class Segmentify(Destination):
         """Compile the path expressions once."""
         self._paths = tuple((re.compile(pattern), kind) for pattern, kind in self.page_paths.items())
 
+    def session_idle(self) -> timedelta:
+        """Say how long a visitor may be idle within one session."""
+        return timedelta(seconds=self.session_idle_seconds)
+
     def page_kind(self, path: str) -> str | None:
         """Give the category of the first `page_paths` expression that a path matches."""
         return next((kind for pattern, kind in self._paths if pattern.search(path)), None)
