@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -21,6 +23,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from crossdock.cli import main
+from crossdock.event import Reception, admit
+from crossdock.journal import open_journal
+from crossdock.journal.base import Arrival
 from crossdock.settings import load
 
 WRITE_KEY = "write-key-of-the-tests"
@@ -62,6 +67,26 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     yield Shell(tmp_path)
     os.environ.clear()
     os.environ.update(before)
+
+
+def fill(url: str, *events: dict[str, Any], source: str = "web") -> None:
+    """Append events to a journal that no gateway runs on, as the door would."""
+
+    async def append() -> None:
+        journal = await open_journal(url)
+        try:
+            await journal.append([_arrival(event, source) for event in events])
+        finally:
+            await journal.close()
+
+    asyncio.run(append())
+
+
+def _arrival(event: dict[str, Any], source: str) -> Arrival:
+    at = datetime.now(UTC)
+    document = json.loads(json.dumps(event))
+    body = admit(document, Reception(received_at=at, source=source))
+    return Arrival(document["messageId"], source, "all", 0, document, body, at)
 
 
 class Running:

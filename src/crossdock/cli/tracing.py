@@ -6,24 +6,21 @@ The plan is the one the lanes make: this only adds the reasons. Secrets are mask
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import quote, quote_plus
-
-from pydantic import SecretStr
+from typing import Any, NamedTuple
 
 from crossdock.cli.mapping_in_force import Overrides, presets_of
-from crossdock.delivery.batching import cut
-from crossdock.delivery.plan import Owed, Plan, Route, plan
-from crossdock.destinations.base import Batch, Destination
+from crossdock.cli.masked import RequestTrace, requests_of
+from crossdock.delivery.plan import Owed, Plan, Route, plan, view_of
+from crossdock.errors import MappingFailed
 from crossdock.event import integrations_verdict
 from crossdock.journal.base import Stored
+from crossdock.mapping.compiled import CompiledPreset
 from crossdock.mapping.explain import explain_preset
-from crossdock.mapping.preset import MappingFile
-
-MASK = "•••"
+from crossdock.mapping.preset import MappingFile, Preset
+from crossdock.mapping.provenance import Field, View, explain_fields
+from crossdock.mapping.values import MISSING
 
 
 @dataclass(slots=True)
@@ -34,8 +31,21 @@ class PresetTrace:
     action: str
     enabled: bool
     matched: bool
+    takes: bool
+    """It is enabled and matches, and no other preset goes before it."""
     because: list[str]
     """The conditions that decided: those that failed, or those that held."""
+
+
+@dataclass(slots=True)
+class FieldTrace:
+    """One field of a preset's mapping: what the event makes of it, and where it came from."""
+
+    name: str
+    value: Any
+    source: str
+    given: bool = True
+    """False where the event gives it no value: then `source` says where it was looked for."""
 
 
 @dataclass(slots=True)
@@ -45,6 +55,8 @@ class GuardTrace:
     key: str
     within_seconds: float
     says: str
+    passes: bool | None = None
+    """``None`` where no journal could be asked."""
 
 
 @dataclass(slots=True)
@@ -55,6 +67,7 @@ class PayloadTrace:
     preset: str
     action: str
     payload: bytes
+    fields: list[FieldTrace] = field(default_factory=list)
     guard: GuardTrace | None = None
 
 
@@ -67,16 +80,7 @@ class RefusedTrace:
     action: str
     reason: str
     code: str
-
-
-@dataclass(slots=True)
-class RequestTrace:
-    """One HTTP request as it would go out, its secrets masked."""
-
-    method: str
-    url: str
-    headers: dict[str, str]
-    body: bytes
+    fields: list[FieldTrace] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -101,37 +105,58 @@ class DestinationTrace:
         if self.held_back:
             return "held back"
         parts = []
-        if self.payloads:
-            actions = ", ".join(dict.fromkeys(one.action for one in self.payloads))
-            parts.append(f"sends {len(self.payloads)} ({actions})")
+        held = [one for one in self.payloads if one.guard is not None and one.guard.passes is False]
+        for says, some in (
+            ("sends", [one for one in self.payloads if one not in held]),
+            ("holds back", held),
+        ):
+            if some:
+                actions = ", ".join(dict.fromkeys(one.action for one in some))
+                parts.append(f"{says} {len(some)} ({actions})")
         if self.refused:
             parts.append(f"{len(self.refused)} refused before sending")
-        if not parts and any(one.matched and one.enabled for one in self.presets):
+        if not parts and any(one.takes for one in self.presets):
             parts.append(f"sends nothing ({', '.join(self.skipped)})")
         return "; ".join(parts) or "no preset takes it"
 
 
-Claims = Mapping[str, str]
-"""By guard key: what the journal's claim says of this event."""
+class Standing(NamedTuple):
+    """How a claim stands to an event."""
+
+    says: str
+    passes: bool
+
+
+Claims = Mapping[str, Standing]
+"""By guard key: how the journal's claim stands to this event."""
 
 
 def trace(
     route: Route, stored: Stored, file: MappingFile, overrides: Overrides, claims: Claims | None = None
 ) -> DestinationTrace:
     """Follow an event to one destination; *file* and *overrides* are what the route was made of."""
-    made = plan(route, stored)
+    made, claims = plan(route, stored), claims or {}
+    going = [one for one in made.owed if one.claim is None or _passes(claims.get(one.claim.key))]
+    fields = _fields(stored, made, file, overrides)
     return DestinationTrace(
         destination=route.name,
         vendor=file.destination,
         mapping_version=route.mapping.version,
         held_back=_held_back(route, stored, made),
-        presets=list(_presets(stored.document, file, overrides)),
-        payloads=[_payload(one, claims or {}) for one in made.owed],
-        refused=[RefusedTrace(r.index, r.preset, r.action, r.reason, r.code) for r in made.refused],
+        presets=list(_presets(stored.document, made, file, overrides)),
+        payloads=[_payload(one, claims, fields) for one in made.owed],
+        refused=[
+            RefusedTrace(r.index, r.preset, r.action, r.reason, r.code, fields.get(r.index, []))
+            for r in made.refused
+        ],
         skipped={reason: times for reason, times in made.skipped.items() if reason != "not_matched"},
         dropped=dict(made.dropped),
-        requests=list(_requests(route, made)),
+        requests=list(requests_of(route.vendor, going)),
     )
+
+
+def _passes(standing: Standing | None) -> bool:
+    return standing is None or standing.passes
 
 
 def _held_back(route: Route, stored: Stored, made: Plan) -> str | None:
@@ -144,48 +169,60 @@ def _held_back(route: Route, stored: Stored, made: Plan) -> str | None:
     return None
 
 
-def _presets(document: Mapping[str, Any], file: MappingFile, overrides: Overrides) -> Iterator[PresetTrace]:
+def _presets(
+    document: Mapping[str, Any], made: Plan, file: MappingFile, overrides: Overrides
+) -> Iterator[PresetTrace]:
+    taking = {compiled.name for compiled in made.matched}
     for preset, _ in presets_of(file, overrides):
         told = explain_preset(preset, document)
         because = [str(one) for one in (told.conditions if told.matches else told.failed)]
-        yield PresetTrace(preset.name, preset.action, preset.enabled, told.matches, because)
+        takes = preset.name in taking if taking else told.matches and preset.enabled
+        yield PresetTrace(preset.name, preset.action, preset.enabled, told.matches, takes, because)
 
 
-def _payload(owed: Owed, claims: Claims) -> PayloadTrace:
+def _fields(
+    stored: Stored, made: Plan, file: MappingFile, overrides: Overrides
+) -> dict[int, list[FieldTrace]]:
+    """Say where the fields came from, by the index of their payload as `plan` counts them."""
+    written = {preset.name: preset for preset, _ in presets_of(file, overrides)}
+    event = view_of(stored)
+    found: dict[int, list[FieldTrace]] = {}
+    index = 0
+    for compiled in made.matched:
+        preset = written[compiled.name]
+        for view in _views(compiled, preset, event):
+            if view is not None:
+                found[index] = [_field(one) for one in explain_fields(preset.mapping, view)]
+            index += 1
+    return found
+
+
+def _views(compiled: CompiledPreset, preset: Preset, event: dict[str, Any]) -> list[View | None]:
+    """Give the view of each payload a preset makes; one that cannot be mapped has a place all the same."""
+    whole = View(event)
+    try:
+        places = [mapped.index for mapped in compiled.payloads(event)]
+    except MappingFailed:
+        return [None]
+    if preset.for_each is None or not places:
+        return [whole] if places else [None]
+    items = whole.value(preset.for_each)
+    listed = items if isinstance(items, list) else [items]
+    return [View(event, listed[place], place) for place in places]
+
+
+def _field(one: Field) -> FieldTrace:
+    given = one.value is not MISSING
+    return FieldTrace(one.name, one.value if given else None, one.source, given)
+
+
+def _payload(owed: Owed, claims: Claims, fields: Mapping[int, list[FieldTrace]]) -> PayloadTrace:
     payload, claim = owed.payload, owed.claim
     shown = PayloadTrace(payload.index, payload.preset, payload.action, payload.body)
+    shown.fields = fields.get(payload.index, [])
     if claim is not None:
+        standing = claims.get(claim.key)
+        says = standing.says if standing else "passes unless this key has passed within that time"
         seconds = claim.within.total_seconds()
-        says = claims.get(claim.key, "passes unless this key has passed within that time")
-        shown.guard = GuardTrace(claim.key, seconds, says)
+        shown.guard = GuardTrace(claim.key, seconds, says, standing.passes if standing else None)
     return shown
-
-
-def _requests(route: Route, made: Plan) -> Iterator[RequestTrace]:
-    vendor, left = route.vendor, list(made.owed)
-    limits = vendor.limits
-    while left:
-        batch = cut(left, limits, payloads=limits.payloads, body_bytes=limits.body_bytes).owed
-        left = left[len(batch) :]
-        request = vendor.request(Batch(tuple(one.payload for one in batch)))
-        hidden = _secrets(vendor)
-        headers = {name: _masked(value, hidden) for name, value in request.headers.items()}
-        body = _masked(request.body.decode("utf-8", "replace"), hidden).encode()
-        yield RequestTrace(request.method, _masked(request.url, hidden), headers, body)
-
-
-def _secrets(vendor: Destination) -> list[str]:
-    """Give every spelling a secret setting may have in a request, the longest first."""
-    found: set[str] = set()
-    for name in type(vendor).model_fields:
-        value = getattr(vendor, name)
-        if isinstance(value, SecretStr) and (secret := value.get_secret_value()):
-            found |= {secret, quote(secret, safe=""), quote_plus(secret)}
-            found |= {b64encode(text.encode()).decode() for text in (secret, f"{secret}:", f":{secret}")}
-    return sorted(found, key=len, reverse=True)
-
-
-def _masked(text: str, secrets: list[str]) -> str:
-    for secret in secrets:
-        text = text.replace(secret, MASK)
-    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,7 @@ from crossdock.cli.connection import journal_of
 from crossdock.cli.mapping_in_force import mapping_file
 from crossdock.cli.options import config_option, json_option, run
 from crossdock.cli.quarantine import every_row
-from crossdock.cli.tracing import DestinationTrace, trace
+from crossdock.cli.tracing import DestinationTrace, Standing, trace
 from crossdock.delivery.plan import Route
 from crossdock.journal.base import (
     Aside,
@@ -25,6 +26,7 @@ from crossdock.journal.base import (
     DeadLetter,
     JournalReader,
     Lane,
+    Mail,
     Quarantined,
     SentRequest,
     Stored,
@@ -55,6 +57,8 @@ class Delivery:
     claims: list[Claimed] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     aside: Aside | None = None
+    mailbox: list[Mail] = field(default_factory=list)
+    """Commands that wait for the visitor's browser, or what it said became of them."""
 
     @property
     def verdict(self) -> str:
@@ -67,7 +71,13 @@ class Delivery:
             return self.trace.outcome
         if self.claims and not any(claim.owned for claim in self.claims):
             return f"held back: {self.claims[0].owner} told of the same action"
+        if self.mailbox:
+            return self._picked_up()
         return "delivered" if self.requests else "done"
+
+    def _picked_up(self) -> str:
+        states = Counter(mail.state for mail in self.mailbox)
+        return ", ".join(states) if len(states) == 1 else ", ".join(f"{n} {s}" for s, n in states.items())
 
 
 @dataclass(slots=True)
@@ -126,7 +136,7 @@ async def _delivery(  # noqa: PLR0913 - what the event's way is looked up in
     configured = loaded.destinations[route.name]
     lane = Lane(route.name, None if route.vendor.order_all else stored.shard)
     claims = [Claimed(*claim) for claim in await journal.claims_of(route.name, stored.sequence)]
-    said = {claim.key: _says(claim) for claim in claims}
+    said = {claim.key: _standing(claim) for claim in claims}
     asides = await journal.asides(route.name, datetime.now(UTC) + _EVER, 10_000)
     aside = next((row for row in asides if row.sequence == stored.sequence), None)
     return Delivery(
@@ -136,11 +146,18 @@ async def _delivery(  # noqa: PLR0913 - what the event's way is looked up in
         claims=claims,
         dead_letters=await _dead_letters(journal, route.name, stored.sequence),
         aside=aside,
+        mailbox=await _mailbox(journal, route, stored.sequence),
     )
 
 
-def _says(claim: Claimed) -> str:
-    return "this event holds the claim" if claim.owned else f"held back: {claim.owner} holds the claim"
+async def _mailbox(journal: JournalReader, route: Route, sequence: int) -> list[Mail]:
+    return await journal.mailbox_of(route.name, sequence) if route.vendor.transport == "mailbox" else []
+
+
+def _standing(claim: Claimed) -> Standing:
+    if claim.owned:
+        return Standing("this event holds the claim", passes=True)
+    return Standing(f"held back: {claim.owner} holds the claim", passes=False)
 
 
 def _state(cursor: Cursor | None, stored: Stored) -> str:
@@ -198,13 +215,15 @@ def _print_story(told: Story) -> None:
 
 def _print_delivery(one: Delivery) -> None:
     _print_requests(one)
+    _print_mailbox(one)
     _print_exceptions(one)
 
 
 def _print_requests(one: Delivery) -> None:
     out = terminal.console()
     for sent in one.requests:
-        status = sent.status if sent.status is not None else "no answer"
+        unanswered = "nobody yet" if sent.outcome == "queued" else "no answer"
+        status = sent.status if sent.status is not None else unanswered
         company = "alone" if sent.payloads == 1 else f"among {sent.payloads} payloads"
         took = f"{sent.duration_seconds * 1000:.0f} ms"
         answer = f": {terminal.short(sent.answer, 200)}" if sent.answer else ""
@@ -212,11 +231,22 @@ def _print_requests(one: Delivery) -> None:
         out.print(terminal.printable(line + answer), soft_wrap=True)
 
 
+def _print_mailbox(one: Delivery) -> None:
+    out = terminal.console()
+    for mail in one.mailbox:
+        if mail.settled_at is None:
+            text = f"waits for visitor {mail.visitor} until {terminal.moment(mail.expires_at)}"
+        else:
+            text = f"{terminal.moment(mail.settled_at)}{mail.reason and ': '}{mail.reason}"
+        line = f"  mailbox: {mail.command.decode()} → {mail.state}, {text}"
+        out.print(terminal.printable(line), soft_wrap=True)
+
+
 def _print_exceptions(one: Delivery) -> None:
     out = terminal.console()
     told = {payload.guard.key for payload in one.trace.payloads if payload.guard}
     for claim in (claim for claim in one.claims if claim.key not in told):
-        out.print(terminal.printable(f"  guard: {claim.key}: {_says(claim)}"), soft_wrap=True)
+        out.print(terminal.printable(f"  guard: {claim.key}: {_standing(claim).says}"), soft_wrap=True)
     for letter in one.dead_letters:
         then = f"mend, then `crossdock dead-letters replay {letter.id}`"
         text = f"  dead letter {letter.id}: {letter.reason}; {then}"

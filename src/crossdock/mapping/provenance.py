@@ -29,7 +29,7 @@ class Field(NamedTuple):
     value: Any
     """MISSING where the event gives it none."""
     source: str
-    """``$.messageId``, ``literal``, ``$item.price by $number`` …; of a missing one, where it was looked for."""
+    """``$.messageId``, ``literal``, ``$item.price by $number``; of a missing one, where it was looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class View:
 
 
 def explain_fields(mapping: Any, view: View) -> list[Field]:
-    """Say of every field of a mapping what it is on an event and where it came from, in the mapping's order."""
+    """Say of every field of a mapping what an event makes of it and from what, in the mapping's order."""
     return list(_fields(mapping, view, ""))
 
 
@@ -81,7 +81,8 @@ def _of_directive(node: Mapping[str, Any], view: View, name: str) -> Iterator[Fi
     elif chosen is not None:
         part, how = chosen
         for field in _fields(part, view, name):
-            yield field._replace(source=f"{field.source}{how}")
+            # Of choices within choices the innermost says most; the others would only pile up behind it.
+            yield field if field.source.endswith(")") else field._replace(source=f"{field.source}{how}")
     elif key == "$each":
         yield from _of_each(operand, view, name)
     elif key == "$merge" and isinstance(operand, list):
