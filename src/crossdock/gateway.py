@@ -24,6 +24,8 @@ from crossdock.housekeeping import Housekeeping
 from crossdock.ingest import Door, make_app
 from crossdock.journal import open_journal
 from crossdock.journal.base import Journal
+from crossdock.relay import Box, Desk
+from crossdock.relay import add_routes as add_relay_routes
 from crossdock.reload import fingerprint, watch
 from crossdock.settings import Settings
 from crossdock.telemetry import Log, Metrics, log, log_by_name
@@ -50,6 +52,8 @@ class Gateway:
         self._config_path = config_path
         self._lanes = Lanes(journal, self.metrics)
         self._door = Door.from_settings(settings, journal, self.metrics)
+        self._desk = Desk(journal, self.metrics, self._source_of)
+        self._has_relay = False
         self._housekeeping = Housekeeping(journal, self._lanes, self._door, self.metrics)
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
@@ -95,6 +99,7 @@ class Gateway:
     async def start(self) -> None:
         """Start the lanes and listen."""
         app = make_app(self._door)
+        self._add_relay(app)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics_page)
@@ -119,10 +124,25 @@ class Gateway:
             destinations={name: route.mapping.version for name, route in self.routes.items()},
         )
 
+    def _add_relay(self, app: web.Application) -> None:
+        """Serve mailboxes where there are any, and warn of vendors that are not to be relied on."""
+        boxes = _boxes(self.routes)
+        self._desk.replace(self.settings.sources, boxes)
+        self._has_relay = bool(boxes)
+        if self._has_relay:
+            add_relay_routes(app, self._desk)
+        for name, route in self.routes.items():
+            if route.vendor.caution:
+                log(Log.DESTINATION_CAUTION, destination=name, caution=route.vendor.caution)
+
+    def _source_of(self, write_key: str | None) -> str:
+        return self._door.keys.source(write_key)  # the door's keys, which reload
+
     async def stop(self) -> None:
         """Stop gracefully; what is not settled within the grace is sent again after the next start."""
         log(Log.GATEWAY_DRAINING)
         self._door.draining = True
+        self._desk.close()
         await self._housekeeping.stop()
         await self._lanes.stop(self.settings.server.shutdown_grace.total_seconds())
         if self._runner is not None:
@@ -149,12 +169,15 @@ class Gateway:
             log(Log.SETTINGS_REFUSED, reason=str(error))
             return
         fixed = [part for part in _FIXED if getattr(settings, part) != getattr(self.settings, part)]
+        if _boxes(routes) and not self._has_relay:
+            fixed.append("relay")
         self.settings_fault = f"changed {' and '.join(fixed)}: restart to put in force" if fixed else None
         # New cursors are stored, and new facts folded, before the door feeds what is new.
         self.journal.remember(memory_of(routes))
         await self._lanes.reroute(routes)
         self.settings, self.routes = settings, routes
         self._door.replace_sources(settings)
+        self._desk.replace(settings.sources, _boxes(routes))
         log(
             Log.SETTINGS_RELOADED,
             destinations={name: route.mapping.version for name, route in routes.items()},
@@ -209,6 +232,14 @@ def _files(config_path: Path, settings: Settings) -> list[Path]:
     """List the files that settings are read from."""
     env = config_path.with_name(environment.FILE)
     return [config_path, env, *mapping_paths(settings, beside=config_path.parent)]
+
+
+def _boxes(routes: dict[str, Route]) -> list[Box]:
+    return [
+        Box(name, route.feeds, route.vendor.mailbox_terms().token_secret)
+        for name, route in routes.items()
+        if route.vendor.transport == "mailbox"
+    ]
 
 
 async def serve(config_path: Path, role: str = "all") -> None:

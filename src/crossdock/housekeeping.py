@@ -14,6 +14,7 @@ from crossdock.telemetry import Log, Metrics, log
 
 RETAIN_EVERY_SECONDS = 60.0
 GAUGES_EVERY_SECONDS = 5.0
+EXPIRE_EVERY_SECONDS = 5.0
 
 
 class Housekeeping:
@@ -32,6 +33,7 @@ class Housekeeping:
         self._tasks = [
             asyncio.create_task(_every(RETAIN_EVERY_SECONDS, self._retain)),
             asyncio.create_task(_every(GAUGES_EVERY_SECONDS, self._gauge)),
+            asyncio.create_task(_every(EXPIRE_EVERY_SECONDS, self._expire)),
             asyncio.create_task(_every(0.0, self._obey)),
         ]
 
@@ -45,6 +47,11 @@ class Housekeeping:
         deleted = await self._journal.retain(self._lanes.lanes(), self.now())
         if deleted:
             log(Log.JOURNAL_RETAINED, events=deleted)
+
+    async def _expire(self) -> None:
+        for destination, totals in (await self._journal.expire_mail(self.now())).items():
+            self._metrics.count_settled(destination, totals)
+            log(Log.MAIL_EXPIRED, destination=destination, commands=sum(totals.values()))
 
     async def _gauge(self) -> None:
         status, metrics = await self._journal.status(), self._metrics

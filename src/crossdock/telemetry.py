@@ -84,6 +84,16 @@ class Log(Enum):
         "A key or setting is wrong; events are kept, we probe.",
     )
     DESTINATION_RESUMED = ("destination.resumed", "info", "A halted destination takes events again.")
+    DESTINATION_CAUTION = (
+        "destination.caution",
+        "warning",
+        "What to know about a vendor before relying on it; said at each start.",
+    )
+    MAIL_EXPIRED = (
+        "mail.expired",
+        "info",
+        "Commands nobody picked up in time: the visitor did not come back, or the page has no tag.",
+    )
     COMMAND_DONE = ("command.done", "info", "A command line's request was carried out.")
 
     def __init__(self, event: str, level: str, meaning: str) -> None:
