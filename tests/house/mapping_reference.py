@@ -31,7 +31,7 @@ _TAKES = {
 
 def keys() -> str:
     """Give the keys of a mapping file, of a preset and of its parts."""
-    tables = {
+    tables: dict[str, type[BaseModel]] = {
         "A mapping file": MappingFileModel,
         "A preset": Preset,
         "`once`": Once,

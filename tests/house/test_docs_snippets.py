@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -40,7 +40,7 @@ def snippets(page: str) -> Iterator[Snippet]:
 SNIPPETS = list(snippets(PAGE))
 
 
-def of(word: str) -> Any:
+def of(word: str) -> pytest.MarkDecorator:
     """Parametrize over the snippets of a kind."""
     chosen = [one for one in SNIPPETS if one.word == word]
     return pytest.mark.parametrize("snippet", chosen, ids=[f"line {one.line}" for one in chosen])

@@ -85,7 +85,7 @@ def test_conditions_mean_what_is_documented(text: str, expected: bool) -> None:
         ("", 1, "empty"),
         ('type == "track"', 7, "write = once"),
         ('type = "a" && event = "b"', 12, "write and"),
-        ('type = "a" AND event = "b"', 12, "lower case"),
+        ('type = "a" OR event = "b"', 12, "lower case"),
         ('type = "track', 8, "never closed"),
         ('(type = "a"', 12, "parenthesis"),
         ('type = "a") junk', 11, ") is not expected"),

@@ -11,6 +11,7 @@ from liquid import Environment
 from liquid.exceptions import LiquidError
 
 from crossdock.errors import MappingError, MappingFailed
+from crossdock.mapping.liquid_values import FILTERS, seen
 from crossdock.mapping.values import MAX_TEXT, bounded_text
 
 _DISABLED_TAGS: Final = (
@@ -31,6 +32,13 @@ _DISABLED_FILTERS: Final = (
 )
 
 
+_TAG: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_WORD_AS_FIELD: Final = re.compile(
+    r"(\"[^\"]*\"|'[^']*')|\.(blank|empty|nil|null|none|true|false|and|or|not|contains|in|if|else|with|as|for)\b",
+    re.IGNORECASE,
+)
+
+
 class _Liquid(Environment):
     output_stream_limit = MAX_TEXT
     local_namespace_limit = MAX_TEXT * 8
@@ -44,7 +52,8 @@ def _environment() -> Environment:
         environment.tags.pop(tag, None)
     for name in _DISABLED_FILTERS:
         environment.filters.pop(name, None)
-    for name in ("append", "prepend", "replace", "replace_first", "replace_last", "join", "times"):
+    environment.filters.update(FILTERS)
+    for name in ("append", "prepend", "replace", "replace_first", "replace_last", "join"):
         environment.filters[name] = _bounded_filter(environment.filters[name])
     environment.filters["date"] = _without_clock(environment.filters["date"])
     return environment
@@ -87,7 +96,7 @@ def renderer(text: str) -> Callable[[Any], str]:
         MappingError: It is no Liquid, or uses what is disabled.
     """
     try:
-        template = _environment().from_string(text)
+        template = _environment().from_string(_named(text))
     except (LiquidError, ArithmeticError, ValueError, RecursionError) as error:
         raise MappingError(f"@liquid: {_reason(error)}") from None
     fault = _disabled(text)
@@ -96,7 +105,7 @@ def renderer(text: str) -> Callable[[Any], str]:
 
     def render(data: Any) -> str:
         try:
-            text = template.render(**data) if data.__class__ is dict else template.render()
+            text = template.render(**seen(data)) if data.__class__ is dict else template.render()
         except (LiquidError, ArithmeticError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise MappingFailed(f"@liquid: {_reason(error)}") from None
         except (IndexError, RecursionError, MemoryError) as error:
@@ -106,11 +115,20 @@ def renderer(text: str) -> Callable[[Any], str]:
     return render
 
 
+def _named(text: str) -> str:
+    """Write fields called blank or nil in brackets, as the library takes these for its own words."""
+
+    def tag(found: re.Match[str]) -> str:
+        return _WORD_AS_FIELD.sub(lambda part: part[1] or f'["{part[2]}"]', found[0])
+
+    return _TAG.sub(tag, text)
+
+
 def _disabled(text: str) -> str | None:
     """Name what a template uses that is off: a filter, or a range, whose join could fill the memory."""
     known = _environment().filters
     # The tags are cut out first, as a quote outside of them opens nothing.
-    tags = re.findall(r"\{\{.*?\}\}|\{%.*?%\}", text, re.DOTALL)
+    tags = _TAG.findall(text)
     code = " ".join(re.sub(r"\"[^\"]*\"|'[^']*'", "''", tag) for tag in tags)
     if ".." in code:
         return "a range (1..n) is disabled"

@@ -15,9 +15,9 @@ MAX_LENGTH: Final = 5_120
 MAX_NESTING: Final = 40
 
 _GRAMMAR: Final = r"""
-?start: any_of
+?start: (_AND | "or")? any_of
 ?any_of: all_of ("or" all_of)*
-?all_of: denied ("and" denied)*
+?all_of: denied (_AND denied)*
 ?denied: ("!" | "not") denied                        -> negated
        | "(" any_of ")"                              -> group
        | term OP literal                             -> compare
@@ -40,7 +40,8 @@ path: PATH
 OP: "!=" | "<=" | ">=" | "=" | "<" | ">"
 FUNCTION.2: /(length|(lower|upper|snake|kebab|title)case|typeof|bool|string|number)(?=\s*\()/
 STRING: /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/s
-NUMBER.1: /[+-]?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,2})?(?![\w.])/
+NUMBER.1: /[+-]?\d{1,40}(?:\.\d{1,40})?(?![\w.])/
+_AND: "and" | "AND"
 PATH: /(?!(and|or|in|not|true|false|null)(?![\w$.\\-]))([^\W\d]|\\.|\$)([\w$-]|\\.)*(\.([\w$-]|\\.)+)*/s
 %ignore /\s+/
 """
@@ -93,12 +94,13 @@ _HINTS: Final = (
     (re.compile(r"==|(?<==)="), "write = once: a comparison is one = sign"),
     (re.compile(r"&&?"), "write and instead of &&"),
     (re.compile(r"\|\|?"), "write or instead of ||"),
-    (re.compile(r"AND\b|And\b"), "write and in lower case"),
+    (re.compile(r"And\b"), "write and in lower case"),
     (re.compile(r"OR\b|Or\b"), "write or in lower case"),
     (re.compile(r"NOT\b|IN\b"), "write it in lower case"),
     (re.compile(r"[\u201c\u201d\u2018\u2019\u201e\xab\xbb]"), "write straight quotes, \" or '"),
     (re.compile(r"\["), "an index is not possible in a condition"),
     (re.compile(r"and\b|or\b"), "a condition is missing here"),
+    (re.compile(r"[+-]?\d+(?:\.\d+)?[eE]"), "write the number without an exponent"),
 )
 
 
@@ -137,7 +139,8 @@ def keys_of(path: str) -> tuple[str, ...]:
     r"""Split a path at its dots and take the backslashes out: ``a.odd\ key`` is a, then 'odd key'."""
     keys = [""]
     for escaped, dot, plain in re.findall(r"\\(.)|(\.)|(.)", path, re.DOTALL):
-        if dot:
+        # To Segment an escaped dot still separates: a name with a dot in it cannot be reached.
+        if dot or escaped == ".":
             keys.append("")
         else:
             keys[-1] += escaped or plain

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 from lark import Token, Tree
@@ -34,6 +35,11 @@ def warnings(text: str) -> list[Warned]:
         found.append(
             Warned(text.index("\r") + 1, "Segment loses the rest of a condition after a CRLF line end")
         )
+    cut = re.match(r"\s*(and|or)\b", text)
+    if cut:
+        found.append(Warned(cut.start(1) + 1, f"begins with {cut[1]}: was something in front of it cut off?"))
+    outside = re.sub(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'", lambda quoted: "_" * len(quoted[0]), text)
+    found += [Warned(one.start() + 1, "write and in lower case") for one in re.finditer(r"\bAND\b", outside)]
     return sorted(set(found))
 
 
