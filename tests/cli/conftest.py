@@ -130,7 +130,7 @@ def settings_file(shell: Shell) -> Callable[[str], Path]:
 def running(shell: Shell, settings_file: Callable[[str], Path]) -> Iterator[Running]:
     """Give a running gateway and simulator; both must end by themselves when told to."""
     with command("simulate", "topsort", "--port", "0", "--json") as simulating:
-        simulator = json.loads(_object(simulating))["topsort"]
+        simulator = json.loads(read_object(simulating))["topsort"]
         gateway = gateway_url(settings_file(simulator))
         with command("serve", "--log-level", "error"):
             eventually(lambda: ready(gateway))
@@ -192,6 +192,12 @@ def post(url: str, value: Any, headers: dict[str, str] | None = None) -> Any:
         return json.loads(answer.read())
 
 
+def get(url: str) -> Any:
+    """Get JSON."""
+    with urlopen(url, timeout=10) as answer:
+        return json.loads(answer.read())
+
+
 def gateway_url(config: Path) -> str:
     """Give the address a settings file makes the gateway listen on."""
     server = load(config).server
@@ -207,7 +213,7 @@ def ready(url: str) -> bool:
         return False
 
 
-def _object(process: subprocess.Popen[str]) -> str:
+def read_object(process: subprocess.Popen[str]) -> str:
     """Read the indented JSON object a process prints first."""
     assert process.stdout is not None
     lines = []

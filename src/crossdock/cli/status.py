@@ -73,13 +73,18 @@ def command(config: Path, as_json: bool) -> None:
 
 async def _look(config: Path, loaded: Settings) -> tuple[JournalStatus, dict[str, Any] | None]:
     async with journal_of(config) as journal:
-        return await journal.status(), await _readiness(loaded.server)
+        return await journal.status(), await readiness_of(loaded.server)
 
 
-async def _readiness(server: ServerSettings) -> dict[str, Any] | None:
-    """Ask the running gateway how it is; ``None`` where none answers."""
+def ready_url(server: ServerSettings) -> str:
+    """Give the address at which the running gateway says how it is."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(server.host, server.host)  # noqa: S104
-    url = f"http://[{host}]:{server.port}/readyz" if ":" in host else f"http://{host}:{server.port}/readyz"
+    return f"http://[{host}]:{server.port}/readyz" if ":" in host else f"http://{host}:{server.port}/readyz"
+
+
+async def readiness_of(server: ServerSettings) -> dict[str, Any] | None:
+    """Ask the running gateway how it is; ``None`` where none answers."""
+    url = ready_url(server)
     try:
         async with ClientSession(timeout=ClientTimeout(_ASK_SECONDS)) as http, http.get(url) as answer:
             said = orjson.loads(await answer.read())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
@@ -185,6 +185,23 @@ class Halt:
     reason: str
 
 
+class Checked(NamedTuple):
+    """What an answer to a harmless call tells."""
+
+    passed: bool | None
+    """``None``: it cannot be told."""
+    says: str
+
+
+class Checkup(NamedTuple):
+    """One harmless call that `crossdock doctor` makes, and how its answer is read."""
+
+    what: str
+    """What it is about: a setting, or what the vendor has seen."""
+    request: Request
+    read: Callable[[Response], Checked]
+
+
 Outcome = Delivered | Queued | Retry | Rejected | Split | Halt
 
 
@@ -211,6 +228,9 @@ class Destination(BaseModel):
     """``mailbox``: nothing is sent; commands wait for the visitor's browser (`posted`, `mailbox_terms`)."""
     caution: ClassVar[str] = ""
     """What an operator must know before relying on the vendor; logged at each start."""
+
+    unchecked: ClassVar[tuple[str, ...]] = ()
+    """What no harmless call can tell, each with where it shows instead; `crossdock doctor` says so."""
 
     max_event_age: Duration | None = None
     """What is older becomes a dead letter; for a vendor that dates events by their arrival."""
@@ -260,6 +280,20 @@ class Destination(BaseModel):
     def probe(self) -> Request | None:
         """Build a harmless request that tells whether key and URL are right, where the vendor has one."""
         return None
+
+    def checkups(self) -> tuple[Checkup, ...]:
+        """List the harmless calls that tell whether the account's settings are right; by default `probe`."""
+        asked = self.probe()
+        return () if asked is None else (Checkup("answer", asked, plainly_checked),)
+
+
+def plainly_checked(response: Response) -> Checked:
+    """Read a status as HTTP means it: success, a refused credential, or something that tells nothing."""
+    if 200 <= response.status < 300:
+        return Checked(passed=True, says=f"answers {response.status}")
+    if response.status in (401, 403, 404, 405, 407) or 300 <= response.status < 400:
+        return Checked(passed=False, says=f"{response.status}: {response.head or 'no body'}")
+    return Checked(passed=None, says=f"{response.status}: {response.head or 'no body'}")
 
 
 def plain_outcome(
@@ -338,6 +372,8 @@ def load(name: str) -> type[Destination]:
 
 __all__ = [
     "Batch",
+    "Checked",
+    "Checkup",
     "Delivered",
     "Destination",
     "Halt",
@@ -357,5 +393,6 @@ __all__ = [
     "load",
     "names",
     "plain_outcome",
+    "plainly_checked",
     "retry_wait",
 ]

@@ -50,6 +50,10 @@ class SharpSpringAds(Destination):
         "platform would be retired on 15 August 2024; commands are handed to the tag on your own pages only"
     )
 
+    unchecked: ClassVar[tuple[str, ...]] = (
+        "delivery: the tag on your own pages carries commands out; `crossdock why` tells what became of one",
+    )
+
     event_map: dict[str, str] = Field(default={})
     """Segment's name of an event to the name defined in the account, where the two differ."""
     allowed_events: list[str] | None = None

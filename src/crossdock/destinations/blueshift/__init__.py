@@ -23,6 +23,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crossdock.destinations.base import (
     Batch,
+    Checkup,
     Destination,
     Limits,
     Outcome,
@@ -188,6 +189,15 @@ class Blueshift(Destination):
     def probe(self) -> Request:
         """Ask for the latest events, which needs key and region to be right and changes nothing."""
         return self.debug_request()
+
+    def checkups(self) -> tuple[Checkup, ...]:
+        """Ask what Blueshift saw last, and what it counted and could not use within the last 7 days."""
+        counted = Checkup(
+            "user_api_key" if self.user_api_key else "summary",
+            self.summary_request(),
+            lambda response: answers.counted(response, own_key=self.user_api_key is not None),
+        )
+        return (Checkup("event_api_key and region", self.debug_request(), answers.last_seen), counted)
 
     def debug_request(self) -> Request:
         """Ask which event of each name Blueshift saw last; read the answer with `seen`."""

@@ -15,6 +15,7 @@ import orjson
 
 from crossdock.destinations.base import (
     Batch,
+    Checked,
     Delivered,
     Halt,
     Outcome,
@@ -32,6 +33,8 @@ _LARGE_BYTES = 475_000
 """Half of what a request may hold: above it, a 413 that names no number is about the size."""
 _COUNT = re.compile(r"(\d{1,4})\s*(?:events?|products?|customers?|users?|items?|records?)\b", re.IGNORECASE)
 _LONG_ID = re.compile(rb'"customer_id":"[^"]{65,}"').search
+_SHOWN = 5
+"""Names of events in one line of `doctor`."""
 _KEYS = ("customer_id", "email", "uuid")
 
 
@@ -193,6 +196,41 @@ def seen(response: Response) -> list[Seen] | None:
         return None
     found = {one.name: one for one in _events(response.json)}
     return [found[name] for name in sorted(found)]
+
+
+def last_seen(response: Response) -> Checked:
+    """Say which events Blueshift saw last; only a right key of the right region is told."""
+    found = seen(response)
+    if found is None:
+        return _refused(response, "the event_api_key is refused; it may be of the other region or class")
+    if not found:
+        return Checked(passed=True, says="accepted; no event was seen yet")
+    latest = sorted(found, key=lambda one: one.timestamp or "", reverse=True)[:_SHOWN]
+    named = ", ".join(f"{one.name} {one.timestamp}" if one.timestamp else one.name for one in latest)
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return Checked(passed=True, says=f"accepted; last seen: {named}{more}")
+
+
+def counted(response: Response, *, own_key: bool) -> Checked:
+    """Say what Blueshift counted, and what it took and could not use; *own_key*: the User key asked."""
+    found = summary(response)
+    if found is None and not own_key:
+        return Checked(passed=None, says=f"{response.status}: needs user_api_key in the settings")
+    if found is None:
+        return _refused(response, "the user_api_key is refused; it may be of the other region or class")
+    events = ", ".join(f"{name} {count:,}" for name, count in found.events.items()) or "no event"
+    unused = ", ".join(f"{name} {count:,}" for name, count in found.errors.items() if count)
+    wrong = f"; taken and not usable: {unused}" if unused else ""
+    return Checked(passed=None if unused else True, says=f"counted in the last 7 days: {events}{wrong}")
+
+
+def _refused(response: Response, why: str) -> Checked:
+    told = words(response) or "not an answer of Blueshift's"
+    refused = response.status in (401, 403)
+    return Checked(
+        passed=False if refused or response.status == 404 else None,
+        says=f"{response.status}: {told}{f'; {why}' if refused else ''}",
+    )
 
 
 def _events(answer: Any) -> Iterator[Seen]:

@@ -20,6 +20,8 @@ from pydantic import Field, PrivateAttr, SecretStr, field_validator
 
 from crossdock.destinations.base import (
     Batch,
+    Checked,
+    Checkup,
     Destination,
     Halt,
     Limits,
@@ -45,6 +47,10 @@ class Segmentify(Destination):
     limits: ClassVar[Limits] = Limits(payloads=50, body_bytes=256 * 1024 - 2)
     actions: ClassVar[tuple[str, ...]] = tuple(EVENTS)
     segment_names: ClassVar[tuple[str, ...]] = ("Segmentify",)
+
+    unchecked: ClassVar[tuple[str, ...]] = (
+        "api_key and origin: compared only when events come; a wrong one halts the destination at its first",
+    )
 
     api_key: SecretStr = Field(min_length=1)
     """The account's API key; it travels in the address of every request."""
@@ -175,6 +181,16 @@ class Segmentify(Destination):
     def probe(self) -> Request:
         """Ask for one key: it tells that the address is right, not whether the `api_key` is."""
         return self.keys_request(1)
+
+    def checkups(self) -> tuple[Checkup, ...]:
+        """Ask the data centre for a key: only Segmentify's own would give one."""
+        return (Checkup("base_url", self.probe(), self._checked),)
+
+    def _checked(self, response: Response) -> Checked:
+        found = self.read_keys(response, 1)
+        if isinstance(found, tuple):
+            return Checked(passed=True, says="it is a data centre of Segmentify, and answers")
+        return Checked(passed=False if isinstance(found, Halt) else None, says=found.reason)
 
     # Vendor-made keys (`id_mode: vendor`). Payloads are always prepared with our own ids, which are the same
     # on every retry; whoever sends them exchanges these for keys that it fetches once and keeps.

@@ -48,6 +48,10 @@ class Topsort(Destination):
     segment_names: ClassVar[tuple[str, ...]] = ("Topsort",)
     actions: ClassVar[tuple[str, ...]] = tuple(ARRAYS)
 
+    unchecked: ClassVar[tuple[str, ...]] = (
+        "api_key: no call tells without an event; a wrong one halts the destination at its first",
+    )
+
     api_key: SecretStr = Field(min_length=1)
     """A Marketplace API key (`TSE…`), from Settings > API Integration."""
     base_url: str = "https://api.topsort.com"

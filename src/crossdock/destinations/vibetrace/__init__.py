@@ -22,6 +22,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from crossdock.destinations.base import (
     Batch,
+    Checked,
+    Checkup,
     Destination,
     Limits,
     Outcome,
@@ -173,6 +175,10 @@ class Vibetrace(Destination):
         """Say whether the answer to `probe` means that the key is accepted."""
         found = answers.probed(response)
         return found._replace(says=found.says.replace(self.api_key.get_secret_value(), "***"))
+
+    def checkups(self) -> tuple[Checkup, ...]:
+        """Ask for a user who does not exist: a right key is told apart from a wrong one."""
+        return (Checkup("api_key", self.probe(), lambda response: Checked(*self.probed(response))),)
 
 
 def _user(email: str) -> str:
