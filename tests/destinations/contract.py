@@ -56,28 +56,15 @@ def preset_named(vendor: str, name: str) -> CompiledPreset:
     return next(preset for preset in every_preset(vendor).presets if preset.name == name)
 
 
-class DestinationContract:
-    """The promises; `test_…` of a subclass run on its `destination`."""
+class VendorContract:
+    """What every vendor promises; `test_…` of a subclass run on its `destination`."""
 
     destination: ClassVar[Destination]
-    accepted: ClassVar[Response] = Response(204)
-    """What the vendor answers when it took everything."""
-    refused: ClassVar[Response] = Response(400)
-    """What it answers to a payload that is wrong for good."""
-    body_limit_bytes: ClassVar[int | None] = None
-    """The most bytes a body may have; `Limits.body_bytes` where nothing stands around the payloads."""
-    delivered: ClassVar[type[Delivered | Queued]] = Delivered
 
     @property
     def vendor(self) -> str:
         """The module's name, which is the vendor's."""
         return type(self.destination).__module__.rpartition(".")[2]
-
-    def batch(self, count: int, size: int | None = None) -> Batch:
-        """Make a batch of one action's example payloads, *count* of them, grown to *size* bytes."""
-        action, body = next(iter(self.prepared()))
-        body = body if size is None else b'{"pad":"%s"}' % (b"x" * (size - 10))
-        return Batch(tuple(Payload(n, 0, f"m{n}", action, "preset", body) for n in range(count)))
 
     def prepared(self) -> list[tuple[str, bytes]]:
         """Give action and body of every payload that the shipped examples make."""
@@ -90,15 +77,6 @@ class DestinationContract:
                     assert prepared.dropped == (), (preset.name, payload)
                     made.append((preset.action, prepared.body))
         return made
-
-    def answered(
-        self, status: int, headers: Mapping[str, str] | None = None, *, payloads: int = 2
-    ) -> Outcome:
-        """Give the one outcome of a batch that was answered so."""
-        outcomes = self.destination.outcomes(self.batch(payloads), Response(status, b"", headers or {}))
-        assert len(outcomes) == payloads
-        assert all(outcome == outcomes[0] for outcome in outcomes)
-        return outcomes[0]
 
     def test_the_module_is_the_vendor(self) -> None:
         """The registry finds the destination by its file's name."""
@@ -135,6 +113,33 @@ class DestinationContract:
         for action in self.destination.actions:
             for payload in odd:
                 assert not isinstance(self.destination.prepare(action, payload), Prepared)
+
+
+class DestinationContract(VendorContract):
+    """What a destination promises that is reached by HTTP."""
+
+    accepted: ClassVar[Response] = Response(204)
+    """What the vendor answers when it took everything."""
+    refused: ClassVar[Response] = Response(400)
+    """What it answers to a payload that is wrong for good."""
+    body_limit_bytes: ClassVar[int | None] = None
+    """The most bytes a body may have; `Limits.body_bytes` where nothing stands around the payloads."""
+    delivered: ClassVar[type[Delivered | Queued]] = Delivered
+
+    def batch(self, count: int, size: int | None = None) -> Batch:
+        """Make a batch of one action's example payloads, *count* of them, grown to *size* bytes."""
+        action, body = next(iter(self.prepared()))
+        body = body if size is None else b'{"pad":"%s"}' % (b"x" * (size - 10))
+        return Batch(tuple(Payload(n, 0, f"m{n}", action, "preset", body) for n in range(count)))
+
+    def answered(
+        self, status: int, headers: Mapping[str, str] | None = None, *, payloads: int = 2
+    ) -> Outcome:
+        """Give the one outcome of a batch that was answered so."""
+        outcomes = self.destination.outcomes(self.batch(payloads), Response(status, b"", headers or {}))
+        assert len(outcomes) == payloads
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+        return outcomes[0]
 
     @pytest.mark.parametrize("count", [1, 2, 50])
     def test_one_outcome_per_payload(self, count: int) -> None:
@@ -209,4 +214,40 @@ class DestinationContract:
             self.destination.model_dump_json(),
             caplog.text,
         ]
+        assert [secret for secret in secrets for text in shown if secret in text] == []
+
+
+class MailboxContract(VendorContract):
+    """What a destination promises whose commands wait for the visitor's browser."""
+
+    def payloads(self) -> list[Payload]:
+        """Make a payload of everything the shipped examples make."""
+        return [
+            Payload(n, 0, f"m{n}", action, "preset", body) for n, (action, body) in enumerate(self.prepared())
+        ]
+
+    def test_it_is_reached_through_a_mailbox(self) -> None:
+        """With room for some commands and some time to pick them up."""
+        assert "mailbox" == self.destination.transport
+        terms = self.destination.mailbox_terms()
+        assert terms.capacity > 0
+        assert terms.ttl.total_seconds() > 0
+
+    def test_every_payload_is_a_command_for_somebody(self) -> None:
+        """It names a visitor, and is JSON."""
+        for payload in self.payloads():
+            posted = self.destination.posted(payload)
+            assert posted.visitor
+            assert orjson.loads(posted.command)
+
+    def test_no_secret_shows(self) -> None:
+        """Not in a repr or a text, nor in a command."""
+        secrets = [
+            value.get_secret_value()
+            for name in type(self.destination).model_fields
+            if isinstance(value := getattr(self.destination, name), SecretStr)
+        ]
+        commands = [self.destination.posted(payload).command.decode() for payload in self.payloads()]
+        shown = [repr(self.destination), self.destination.model_dump_json(), *commands]
+        shown.append(repr(self.destination.mailbox_terms()))
         assert [secret for secret in secrets for text in shown if secret in text] == []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import ClassVar
@@ -51,7 +51,7 @@ class Box:
     destination: str
     feeds: frozenset[str]
     """The sources whose pages may ask."""
-    token_secret: bytes | None = None
+    token_secret: bytes | None = field(default=None, repr=False)
     """Set where a page must show `visitor_token`."""
 
 
