@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 
+import orjson
+
 from crossdock.delivery.lanes import Lanes
 from crossdock.errors import JournalError
 from crossdock.ingest import Door
@@ -15,10 +17,12 @@ from crossdock.telemetry import Log, Metrics, log
 RETAIN_EVERY_SECONDS = 60.0
 GAUGES_EVERY_SECONDS = 5.0
 EXPIRE_EVERY_SECONDS = 5.0
+WITHDRAW_EVERY_SECONDS = 1.0
+USERS_AT_ONCE = 1_000
 
 
 class Housekeeping:
-    """Three loops of their own, none on an event's way."""
+    """Loops of their own, none on an event's way."""
 
     def __init__(self, journal: Journal, lanes: Lanes, door: Door, metrics: Metrics) -> None:
         self._journal = journal
@@ -26,6 +30,8 @@ class Housekeeping:
         self._door = door
         self._metrics = metrics
         self._tasks: list[asyncio.Task[None]] = []
+        self._notices: dict[int, list[int]] = {}
+        """Delete events that are still to go, by the command that says so."""
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def start(self) -> None:
@@ -35,6 +41,7 @@ class Housekeeping:
             asyncio.create_task(_every(GAUGES_EVERY_SECONDS, self._gauge)),
             asyncio.create_task(_every(EXPIRE_EVERY_SECONDS, self._expire)),
             asyncio.create_task(_every(0.0, self._obey)),
+            asyncio.create_task(_every(WITHDRAW_EVERY_SECONDS, self._withdraw)),
         ]
 
     async def stop(self) -> None:
@@ -67,11 +74,41 @@ class Housekeeping:
         metrics.journal_bytes.set(status.size_bytes)
 
     async def _obey(self) -> None:
+        forgets: list[Command] = []
         for command in await self._journal.commands():
+            if command.kind == "forget":
+                forgets.append(command)
+                continue
+            if command.kind == "forget.notices":
+                self._notices[command.id] = command.arguments["sequences"]
+                continue
             result = await self._carry_out(command)
             await self._journal.finish(command.id, result)
             log(Log.COMMAND_DONE, command=command.kind, result=result)
+        for start in range(0, len(forgets), USERS_AT_ONCE):
+            await self._forget(forgets[start : start + USERS_AT_ONCE])
         await self._journal.wait_commands()
+
+    async def _forget(self, commands: list[Command]) -> None:
+        """Erase several users in one go: each scan of the journal serves them all."""
+        users = {str(command.arguments["user"]) for command in commands}
+        forgotten = await self._journal.forget(users, self._lanes.lanes(), self._lanes.forget)
+        if forgotten.notices:
+            notices = Command("forget.notices", {"sequences": forgotten.notices})
+            self._notices[await self._journal.submit(notices)] = forgotten.notices
+        log(Log.VISITORS_FORGOTTEN, users=len(users), **forgotten.counts)
+        result = orjson.dumps({"users": len(users), **forgotten.counts}).decode()
+        for command in commands:
+            await self._journal.finish(command.id, result)
+
+    async def _withdraw(self) -> None:
+        """Erase delete events once every lane has passed them: till then a destination may act on them."""
+        for id_, sequences in list(self._notices.items()):
+            left = await self._journal.withdraw(sequences, self._lanes.lanes())
+            self._notices[id_] = left
+            if not left:
+                del self._notices[id_]
+                await self._journal.finish(id_, "erased")
 
     async def _carry_out(self, command: Command) -> str:
         arguments = command.arguments
@@ -88,6 +125,8 @@ class Housekeeping:
                 return f"{count} discarded"
             case "quarantine.replay":
                 return await self._replay_quarantined(ids or [])
+            case _:
+                return f"this gateway knows no command {command.kind}"
 
     async def _replay_quarantined(self, ids: list[int]) -> str:
         results = []

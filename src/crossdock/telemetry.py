@@ -62,6 +62,11 @@ class Log(Enum):
         "A claim's owner was refused, and the event that would inherit is no longer kept.",
     )
     VISITOR_FAULT = ("visitor.fault", "error", "A bug of ours: an event was stored without visitor facts.")
+    VISITORS_FORGOTTEN = (
+        "visitors.forgotten",
+        "info",
+        "Users were erased on request; how many, and how many rows of each kind.",
+    )
     JOURNAL_RETAINED = ("journal.retained", "info", "Events past retention and every cursor were deleted.")
     DELIVERY_ATTEMPTED = ("delivery.attempted", "info", "One request to a vendor and what came of it.")
     DELIVERY_NOTED = ("delivery.noted", "warning", "A vendor took a request, and something about it is odd.")

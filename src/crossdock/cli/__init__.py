@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "dead-letters": ("dead_letters", "Payloads a vendor refused: list, show, replay, discard."),
     "quarantine": ("quarantine", "Events refused at the door: list, show, replay."),
     "doctor": ("doctor", "Check keys, addresses, clock, disk and gateway; say what cannot be checked."),
+    "forget": ("forget", "Erase everything about a user."),
     "simulate": ("simulate", "Run strict local doubles of the vendors."),
     "feed": ("feed", "Write a vendor's product feed from a catalogue."),
 }

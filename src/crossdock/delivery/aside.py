@@ -23,10 +23,22 @@ from crossdock.delivery.plan import Owed, Plan, Refused, Route, plan
 from crossdock.delivery.retry import aside_backoff
 from crossdock.destinations.base import Halt, Outcome, Queued, Rejected, Retry, Split
 from crossdock.errors import JournalError
-from crossdock.journal.base import Aside, DeadLetter, Journal, Lane, Owner, Settled, Stored, shard_of
+from crossdock.journal.base import (
+    Aside,
+    DeadLetter,
+    Forgotten,
+    Journal,
+    Lane,
+    Owner,
+    Settled,
+    Stored,
+    shard_of,
+)
 from crossdock.telemetry import Log, log
 
 ROWS_AT_ONCE = 100
+_PATIENCE_SECONDS = 60.0
+"""How long an erasure waits for a request in flight that holds what it erased."""
 RECHECK_SECONDS = 30.0
 """A row another process set aside is seen this late at worst, should its wake-up be lost."""
 
@@ -46,6 +58,12 @@ class AsideBook:
         """Note one more event of the visitor; counted before it is stored, so none can overtake."""
         self._rows[visitor] += 1
         self.woken.set()
+
+    def recount(self, visitor: str, rows: int) -> None:
+        """Take the number of a visitor's rows anew, as some were erased."""
+        self._rows[visitor] = rows
+        if rows <= 0:
+            del self._rows[visitor]
 
     def release(self, visitor: str) -> None:
         """Note one event less."""
@@ -83,22 +101,39 @@ class AsideWorker:
         self._book = book
         self._order_all = order_all
         self._sending: asyncio.Task[None] | None = None
+        self._sequence = 0
+        """Of the row being delivered."""
+        self._erased: set[int] = set()
+        """Events that were erased since the rows at hand were read."""
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def wake(self) -> None:
         """Look again: something was set aside."""
         self._book.woken.set()
 
+    async def forget(self, forgotten: Forgotten) -> None:
+        """Send no more of rows that were erased; returns when no request in flight holds one."""
+        self._erased |= forgotten.sequences
+        if self._sending is not None and self._sequence in self._erased:
+            await asyncio.wait([self._sending], timeout=_PATIENCE_SECONDS)
+        left = await self._journal.aside_visitors(self.route.name)
+        for visitor in forgotten.visitors:
+            self._book.recount(visitor, left.get(visitor, 0))
+
     async def run(self) -> None:
         """Deliver until cancelled."""
         while True:
             self._book.woken.clear()
+            self._erased.clear()
             try:
                 rows = await self._journal.asides(self.route.name, self.now(), ROWS_AT_ONCE)
                 wait = RECHECK_SECONDS if rows else await self._until_due()
             except JournalError:
                 rows, wait = [], RECHECK_SECONDS
             for row in rows:
+                if row.sequence in self._erased:
+                    continue
+                self._sequence = row.sequence
                 self._sending = asyncio.create_task(self._deliver(row))
                 await asyncio.shield(self._sending)
                 self._sending = None
@@ -142,6 +177,8 @@ class AsideWorker:
         while owed:
             one = cut(owed, limits, payloads=1, body_bytes=limits.body_bytes).owed[0]
             async with self._courier.gate.permit():
+                if account.row.sequence in self._erased:
+                    return False
                 attempt = await self._courier.carry(self.route, account.settled.lane, [one])
             account.settled.request = attempt.row
             if isinstance(attempt.first, Retry | Halt | Split):

@@ -15,7 +15,7 @@ from crossdock.delivery.plan import Route
 from crossdock.delivery.sender import Sender
 from crossdock.delivery.worker import LaneWorker
 from crossdock.errors import JournalError
-from crossdock.journal.base import Journal, Lane
+from crossdock.journal.base import Forgotten, Journal, Lane
 from crossdock.telemetry import Log, Metrics, log
 
 RESTART_SECONDS = 1.0
@@ -94,6 +94,12 @@ class Lanes:
         """Look at what is set aside: a command may have added to it."""
         for running in self._running.values():
             running.aside.wake()
+
+    async def forget(self, forgotten: Forgotten) -> None:
+        """Send and write no more of what was erased; returns when no request in flight holds it."""
+        running = list(self._running.values())
+        lanes = [worker.forget(forgotten.sequences) for one in running for worker in one.workers]
+        await asyncio.gather(*lanes, *[one.aside.forget(forgotten) for one in running])
 
     async def stop(self, grace_seconds: float) -> None:
         """

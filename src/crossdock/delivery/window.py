@@ -8,7 +8,7 @@ exceptions go into the write that moves it.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from crossdock.delivery.plan import Owed, Plan
@@ -39,7 +39,7 @@ class Window:
         self._events: deque[Pending] = deque()
         self._owed = 0
         self._totals: Counter[str] = Counter()
-        self._passed = 0
+        self._passed: list[int] = []
         self._dead_letters: list[DeadLetter] = []
         self._refused_owners: list[tuple[str, Owner]] = []
         self._asides: list[Aside] = []
@@ -55,7 +55,7 @@ class Window:
     @property
     def unsettled(self) -> int:
         """How many events the cursor could already move past."""
-        return self._passed
+        return len(self._passed)
 
     def add(self, pending: Pending) -> None:
         """Take in the next event read; payloads the cursor lies behind are not owed again."""
@@ -104,6 +104,24 @@ class Window:
         del pending.made.owed[pending.settled :]
         pending.asides.append(aside)
 
+    def erase(self, sequences: Collection[int]) -> list[Aside]:
+        """
+        Owe nothing of events that were erased, and write nothing of them; gives what was set aside of them.
+
+        They are passed like others; between two requests only, as a request in flight is settled in order.
+        """
+        removed = [aside for aside in self._asides if aside.sequence in sequences]
+        self._asides = [aside for aside in self._asides if aside.sequence not in sequences]
+        self._dead_letters = [one for one in self._dead_letters if one.sequence not in sequences]
+        for pending in self._events:
+            if pending.stored.sequence in sequences:
+                self._owed -= len(pending.made.owed) - pending.settled
+                del pending.made.owed[pending.settled :]
+                removed += pending.asides
+                pending.asides, pending.dead_letters = [], []
+        self._pass_finished()
+        return removed
+
     def events(self) -> tuple[Pending, ...]:
         """Give every event not yet passed, in order."""
         return tuple(self._events)
@@ -117,7 +135,8 @@ class Window:
         settled = Settled(
             lane=self.lane,
             position=self._position(),
-            passed=self._passed,
+            passed=len(self._passed),
+            sequences=self._passed,
             totals=dict(self._totals),
             request=request,
             dead_letters=tuple(self._dead_letters),
@@ -125,7 +144,7 @@ class Window:
             asides=tuple(self._asides),
         )
         self._totals = Counter()
-        self._passed = 0
+        self._passed = []
         self._dead_letters, self._refused_owners, self._asides = [], [], []
         return settled
 
@@ -154,7 +173,7 @@ class Window:
             self._dead_letters += pending.dead_letters
             self._refused_owners += pending.refused_owners
             self._asides += pending.asides
-            self._passed += 1
+            self._passed.append(pending.stored.sequence)
 
 
 def visitor_of(stored: Stored) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -56,11 +56,20 @@ class LaneWorker:
         """What the vendor has said an endpoint takes at most."""
         self._failures = 0
         self._sending: asyncio.Task[float] | None = None
+        self._erased: set[int] = set()
+        """Events that were erased and may have been read before."""
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def reroute(self, route: Route) -> None:
         """Go on by another mapping or account from the next batch on."""
         self._next_route = route
+
+    async def forget(self, sequences: Collection[int]) -> None:
+        """Send and write no more of events that were erased; returns when no request in flight holds them."""
+        standing = self._durable.sequence
+        self._erased = {one for one in (*self._erased, *sequences) if one >= standing}
+        if self._sending is not None:
+            await asyncio.wait([self._sending])
 
     async def run(self) -> None:
         """Deliver until cancelled. A cancelled lane finishes the request in flight: see `finish`."""
@@ -68,12 +77,14 @@ class LaneWorker:
         while True:
             await self._take_new_route()
             await self._fill()
+            self._drop_erased()
             if not self._window.owed_count:
                 await self._idle()
                 continue
             await self._wait_for_company()
             async with self._courier.gate.permit():
                 await self._fill()  # waiting for leave makes batches fuller, not more
+                self._drop_erased()
                 if self._next_route is not None or not self._window.owed_count:
                     continue
                 # A stop must not tear a request from its settlement: a sent batch would be sent again.
@@ -115,7 +126,14 @@ class LaneWorker:
         self._cap_payloads = {}
         self._owed_since = None
 
+    def _drop_erased(self) -> None:
+        if self._erased:
+            for aside in self._window.erase(self._erased):
+                self._asides.release(aside.visitor)
+            self._suspects = 0
+
     async def _write(self, request: SentRequest | None = None) -> None:
+        self._drop_erased()
         settled = self._window.settlement(request)
         await persist(self._journal, settled, self._courier.metrics)
         if settled.position is not None:

@@ -175,7 +175,10 @@ class Door:
                 refusals.append(_refusal(item, how, error))
                 continue
             shard = shard_of(visitor_key(item), shards)
-            arrivals.append(Arrival(item["messageId"], source, scope, shard, item, body, received_at))
+            arrival = Arrival(item["messageId"], source, scope, shard, item, body, received_at)
+            if item["type"] == "delete":  # admitted only from a signed webhook
+                arrival.erase = item["userId"]
+            arrivals.append(arrival)
         if len(items) > limits.events:
             _refuse_surplus(items, how, limits, refused, refusals)
         return arrivals, refused, refusals
@@ -262,6 +265,8 @@ def _refuse_surplus(
 
 def _refusal(item: Any, how: Reception, error: InvalidEvent) -> Refusal:
     channel = "webhook" if how.webhook else how.channel
+    if isinstance(item, dict) and "writeKey" in item:  # whose it is stands in `source`; keys are not kept
+        item = {key: value for key, value in item.items() if key != "writeKey"}
     body = _json(item)
     if len(body) > TRACKING.body_bytes:  # the quarantine keeps what can be looked at
         body = _json({"messageId": _message_id(item), "omittedBytes": len(body)})
@@ -279,7 +284,8 @@ def _json(value: Any) -> bytes:
     try:
         return orjson.dumps(value)
     except TypeError:
-        return orjson.dumps(_pruned(clean(value), MAX_DEPTH))
+        # Pruned first: `clean` goes as deep as it is led
+        return orjson.dumps(clean(_pruned(value, MAX_DEPTH)))
 
 
 def _pruned(value: Any, levels: int) -> Any:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -65,6 +65,8 @@ class Arrival:
     """The document as JSON."""
     received_at: datetime
     """When this gateway took it in: `dedup.window` and retention go by it, whatever the document says."""
+    erase: str | None = None
+    """The user whom a signed `delete` event has erased: a ``forget`` command is left in the same write."""
 
 
 @dataclass(slots=True)
@@ -286,16 +288,34 @@ class Settled:
     """Events set aside that are to be tried again: `due_at`, `attempts`, `index` and `reason` are kept."""
     replayed: Sequence[int] = ()
     """Ids of dead letters whose replay was delivered: they go."""
+    sequences: Sequence[int] = ()
+    """The events that `passed` counts; a journal that erased some meanwhile has counted those."""
 
 
 @dataclass(slots=True)
 class Command:
     """What a command line asks of the running gateway."""
 
-    kind: Literal["dead_letters.replay", "dead_letters.discard", "quarantine.replay"]
+    kind: Literal[
+        "dead_letters.replay", "dead_letters.discard", "quarantine.replay", "forget", "forget.notices"
+    ]
+    """``forget`` names a `user`; ``forget.notices`` the delete events that go once they are passed."""
     arguments: dict[str, Any]
     id: int = 0
     result: str | None = None
+
+
+class Forgotten(NamedTuple):
+    """What an erasure removed so far."""
+
+    counts: dict[str, int]
+    """Rows by kind: ``events``, ``facts``, ``dead_letters`` …"""
+    sequences: frozenset[int]
+    """Of the events that were theirs."""
+    visitors: frozenset[str]
+    """The ids that were theirs."""
+    notices: list[int]
+    """Delete events of theirs that a lane has not passed: they go by `withdraw`."""
 
 
 @dataclass(slots=True)
@@ -504,6 +524,24 @@ class Journal(JournalReader, Protocol):
 
     async def release_quarantined(self, ids: Collection[int]) -> int:
         """Drop quarantined events, as they were accepted after all."""
+
+    async def forget(
+        self,
+        users: Collection[str],
+        lanes: Collection[Lane],
+        told: Callable[[Forgotten], Awaitable[None]],
+    ) -> Forgotten:
+        """
+        Erase everything of users and of the anonymousIds linked to them, in small steps.
+
+        Visitor facts, events whether delivered or not, dead letters, what is set aside, mail, vendors' keys,
+        claims, request rows and the quarantine. `told` is awaited once events are gone and no lane can read
+        them any more; it returns when no lane will write of them any more, and what they wrote until then
+        goes too. Cursors stay valid, and an event erased before a lane passed it counts as passed.
+        """
+
+    async def withdraw(self, sequences: Collection[int], lanes: Collection[Lane]) -> list[int]:
+        """Erase the delete events that every one of `lanes` has passed; gives those that are left."""
 
     async def commands(self) -> list[Command]:
         """List commands not yet finished, oldest first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Collection, Mapping
 from operator import attrgetter
 from typing import Final
 
@@ -91,6 +92,27 @@ class Head:
         """Forget events that were deleted."""
         while self._sizes and self._all.events[self._all.first].sequence <= sequence:
             self._drop_oldest()
+
+    def forget(self, sequences: Collection[int], newest: Mapping[int | None, int]) -> None:
+        """Forget events in the middle; `newest` says which are the last ones left."""
+        erased = set(sequences)
+        for shard, sequence in newest.items():
+            # A newer one that came meanwhile stays: a lane that waits for what is gone would never sleep.
+            if self._newest[shard] in erased:
+                self._newest[shard] = sequence
+        kept = [
+            (event, size)
+            for event, size in zip(self._all.events[self._all.first :], self._sizes, strict=True)
+            if event.sequence not in erased
+        ]
+        if len(kept) == len(self._sizes):
+            return
+        self._rows, self._all, self._sizes, self._size = [_Row() for _ in self._rows], _Row(), deque(), 0
+        for event, size in kept:
+            self._rows[event.shard].events.append(event)
+            self._all.events.append(event)
+            self._sizes.append(size)
+            self._size += size
 
     def read(self, shard: int | None, start: int, limit: int) -> list[Stored]:
         """Give events from `start` on, which must not lie below `floor`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import orjson
 
@@ -42,11 +42,20 @@ def _stored_from(db: sqlite3.Connection, shard: int | None, start: int) -> int:
     return int(row[0])
 
 
-def settle(db: sqlite3.Connection, settled: Settled, now: int, lost: Callable[[str], None]) -> None:
-    """Write what one lane settled."""
+def settle(
+    db: sqlite3.Connection,
+    settled: Settled,
+    now: int,
+    lost: Callable[[str], None],
+    erased: Collection[int] = (),
+) -> None:
+    """Write what one lane settled; `erased` events it had read were counted as passed when they went."""
     lane = settled.lane
     if settled.position is not None:
-        values = (*settled.position, settled.passed, lane.destination, shard_number(lane))
+        passed = settled.passed
+        if erased:
+            passed -= sum(sequence in erased for sequence in settled.sequences)
+        values = (*settled.position, passed, lane.destination, shard_number(lane))
         if db.execute(statement("cursor_move"), values).rowcount != 1:
             raise LookupError(f"lane {lane} was never opened")
     if settled.totals:

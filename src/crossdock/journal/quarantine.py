@@ -60,6 +60,16 @@ class Quarantine:
                 gone += 1
         return gone
 
+    def reduce(self, rows: Sequence[tuple[int, int, bytes | None]]) -> int:
+        """Put what is left in place of bodies, by id and length; drop those that nothing is left of."""
+        for id_, length, left in rows:
+            if left is None:
+                self.release([id_])
+                continue
+            self._db.execute(statement("quarantine_replace"), (left, id_))
+            self._size = self._size[0], self._size[1] - length + len(left)
+        return len(rows)
+
     def expire(self, before: int, step: int) -> int:
         """Drop up to `step` events refused before a time."""
         ids = [row[0] for row in self._db.execute(statement("quarantine_expired"), (before, step))]

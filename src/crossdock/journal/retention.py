@@ -54,7 +54,7 @@ def delete_events(db: sqlite3.Connection, old: list[tuple[int, int]]) -> Step:
     last = old[-1][0]
     gone = db.execute(statement("events_delete"), (last,)).rowcount
     count(db, "events/deleted", gone)
-    db.execute(statement("counter_set"), ("sequence", last))
+    db.execute(statement("counter_raise"), ("sequence", last))
     return Step(gone, last, more=len(old) == STEP)
 
 

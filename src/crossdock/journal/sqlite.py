@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,13 +19,14 @@ from typing import Final, TypeVar
 import orjson
 
 from crossdock.errors import JournalUnavailable
-from crossdock.journal import asides, claims, lanes, mailbox, retention
+from crossdock.journal import asides, claims, lanes, mailbox, removal, retention
 from crossdock.journal.base import (
     Appended,
     Arrival,
     Claim,
     Command,
     Cursor,
+    Forgotten,
     Lane,
     Leased,
     Mail,
@@ -37,12 +38,14 @@ from crossdock.journal.base import (
     Stored,
 )
 from crossdock.journal.connection import FileLock, connect_writer, fix_setting
+from crossdock.journal.erasure import Erasure
 from crossdock.journal.facts import STEPS_A_ROUND
 from crossdock.journal.head import Head
 from crossdock.journal.marks import CELLS, MARKS_A_RUN, Marks
 from crossdock.journal.reading import Questions, SqliteReader, read_events
 from crossdock.journal.statements import statement
 from crossdock.journal.store import Append, SqliteStore
+from crossdock.journal.subject import Subject
 from crossdock.journal.times import micros, micros_of, now
 from crossdock.journal.writer import Hook, Writer, unheard
 
@@ -83,6 +86,7 @@ class SqliteJournal(SqliteReader):
         self._writer = Writer(store, settings.hook)
         self._seen_command = 0
         self._command_bell = asyncio.Event()
+        store.left_command = self._command_bell.set
         self._mail_bells = mailbox.Bells()
         self._retaining = asyncio.Lock()
         self._closed = False
@@ -134,7 +138,9 @@ class SqliteJournal(SqliteReader):
 
     async def settle(self, settled: Settled) -> None:
         """Write what one lane settled."""
-        await self._write(lambda db: lanes.settle(db, settled, self._now(), self._lost_heir))
+        await self._write(
+            lambda db: lanes.settle(db, settled, self._now(), self._lost_heir, self._store.erased)
+        )
 
     async def claim(self, destination: str, claims_: Sequence[Claim]) -> list[str | None]:
         """Take claims, durably."""
@@ -249,6 +255,25 @@ class SqliteJournal(SqliteReader):
             except TimeoutError:
                 continue
             self._command_bell.clear()
+
+    async def forget(
+        self,
+        users: Collection[str],
+        lanes: Collection[Lane],
+        told: Callable[[Forgotten], Awaitable[None]],
+    ) -> Forgotten:
+        """Erase everything of users."""
+        async with self._retaining:
+            subject = Subject(users, self._shards)
+            erasure = Erasure(self._questions.ask, self._write, self._store, self._head, subject)
+            return await erasure.run(lanes, told)
+
+    async def withdraw(self, sequences: Collection[int], lanes: Collection[Lane]) -> list[int]:
+        """Erase the delete events that every lane has passed."""
+        wanted = sorted(sequences)
+        gone = await self._write(lambda db: removal.events(db, self._store, wanted, lanes))
+        self._head.forget(gone.sequences, gone.newest)
+        return gone.notices
 
     async def retain(self, lanes_: Collection[Lane], now: datetime) -> int:
         """Delete what is older than the retention and passed by every lane, and what else has expired."""

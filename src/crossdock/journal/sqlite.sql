@@ -13,6 +13,10 @@ ON CONFLICT (name) DO UPDATE SET value = value + excluded.value;
 -- name: counter_set
 INSERT INTO counter (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
+-- name: counter_raise
+INSERT INTO counter (name, value) VALUES (?, ?)
+ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value);
+
 -- name: counter
 SELECT value FROM counter WHERE name = ?;
 
@@ -131,6 +135,9 @@ SELECT shard, totals FROM cursor WHERE destination = ? ORDER BY shard = ? DESC, 
 
 -- name: cursors
 SELECT destination, shard, sequence, payload, passed, totals FROM cursor ORDER BY destination, shard;
+
+-- name: cursor_lowest
+SELECT min(sequence) FROM cursor;
 
 -- name: cursor_move
 UPDATE cursor SET sequence = ?, payload = ?, passed = passed + ? WHERE destination = ? AND shard = ?;
@@ -317,8 +324,9 @@ SELECT id, kind, arguments FROM command WHERE result IS NULL ORDER BY id;
 -- name: command_newest
 SELECT max(id) FROM command WHERE result IS NULL;
 
+-- A request to forget somebody must not be what remembers them.
 -- name: command_finish
-UPDATE command SET result = ? WHERE id = ?;
+UPDATE command SET result = ?, arguments = iif(kind = 'forget', '{}', arguments) WHERE id = ?;
 
 -- name: command_result
 SELECT result FROM command WHERE id = ?;
@@ -396,3 +404,67 @@ SELECT id FROM visitor WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?;
 
 -- name: visitor_last
 SELECT max(id) FROM visitor;
+
+-- Erasure. What an event is about comes as JSON: [userId, anonymousId, previousId].
+
+-- name: visitors_from
+SELECT id, key, record FROM visitor WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: event_identities
+SELECT sequence, json_extract(CAST(body AS TEXT), '$.userId', '$.anonymousId', '$.previousId'),
+       json_extract(facts, '$.userId', '$.anonymousId')
+FROM event WHERE sequence > ? AND sequence < ? ORDER BY sequence LIMIT ?;
+
+-- name: dead_letter_identities
+SELECT id, sequence, json_extract(CAST(event AS TEXT), '$.userId', '$.anonymousId', '$.previousId'),
+       json_extract(facts, '$.userId', '$.anonymousId')
+FROM dead_letter WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: aside_identities
+SELECT id, sequence, json_extract(CAST(event AS TEXT), '$.userId', '$.anonymousId', '$.previousId'),
+       json_extract(facts, '$.userId', '$.anonymousId')
+FROM aside WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: events_to_erase
+SELECT sequence, shard, CAST(body AS TEXT) ->> '$.type' FROM event
+WHERE sequence IN (SELECT value FROM json_each(?)) ORDER BY sequence;
+
+-- name: event_erase
+DELETE FROM event WHERE sequence = ?;
+
+-- name: cursors_pass
+UPDATE cursor SET passed = passed + 1 WHERE shard IN (?, -1) AND sequence <= ?;
+
+-- Whether the owner's event still stands comes last.
+-- name: claims_from
+SELECT destination, within, slice, digest, key, sequence, suppressed,
+       EXISTS (SELECT 1 FROM event WHERE event.sequence = claim.sequence)
+FROM claim WHERE (destination, within, slice, digest) > (?, ?, ?, ?)
+ORDER BY destination, within, slice, digest LIMIT ?;
+
+-- name: claim_erase
+DELETE FROM claim WHERE destination = ? AND within = ? AND slice = ? AND digest = ?;
+
+-- name: claim_part_erase
+DELETE FROM claim_part WHERE destination = ? AND sequence = ? AND digest = ?;
+
+-- name: claim_suppressed
+UPDATE claim SET suppressed = ? WHERE destination = ? AND within = ? AND slice = ? AND digest = ?;
+
+-- name: requests_from
+SELECT id, shard, first_sequence, last_sequence FROM request WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: request_erase
+DELETE FROM request WHERE id = ?;
+
+-- name: request_blank
+UPDATE request SET answer = '' WHERE id = ?;
+
+-- name: quarantine_from
+SELECT id, body FROM quarantine WHERE id > ? ORDER BY id LIMIT ?;
+
+-- name: quarantine_replace
+UPDATE quarantine SET body = ? WHERE id = ?;
+
+-- name: vendor_keys_erase
+DELETE FROM vendor_key WHERE visitor IN (SELECT value FROM json_each(?));

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+import orjson
 
 from crossdock.errors import JournalFull
 from crossdock.journal.base import Appended, Arrival, Refusal, Stored
@@ -48,6 +50,8 @@ class _Group:
     sizes: list[int]
     shards: list[int]
     counts: dict[str, int]
+    erasures: list[tuple[str, int]] = field(default_factory=list)
+    """Users to be erased, and when it was asked."""
 
     def count(self, name: str, by: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + by
@@ -80,6 +84,11 @@ class SqliteStore:
         self.head: Head | None = None
         self.marks_wanted = False
         """Whether retention waits for the marks in memory to be written."""
+        self.erased: set[int] = set()
+        """Events erased since the start that a lane may have read: settling must not count them again."""
+        self._erasing: list[int] = []
+        self.left_command: Callable[[], None] = lambda: None
+        """Called in the loop's thread when an append left a command."""
 
     def run(self, operations: list[Operation]) -> None:
         """Do operations within the transaction: all appends as one, then the rest."""
@@ -96,6 +105,7 @@ class SqliteStore:
         self.marks.keep()
         self.quarantine.keep()
         self.facts.keep()
+        self._erasing = []
         self._scopes |= self._new_scopes
         self._new_scopes = set()
         self.next_sequence = self._next
@@ -108,10 +118,26 @@ class SqliteStore:
         self.marks.undo()
         self.quarantine.undo()
         self.facts.undo()
+        self.erased.difference_update(self._erasing)
+        self._erasing = []
         self._new_scopes = set()
         self._next = self.next_sequence
         self._written = 0
         self._unchecked = self._max_size_bytes
+
+    def erase(self, sequences: Sequence[int]) -> None:
+        """Note events that were erased; those that every lane has passed need no noting any more."""
+        passed = self.db.execute(statement("cursor_lowest")).fetchone()[0]
+        lowest = self.next_sequence if passed is None else passed
+        if not self._erasing:
+            self.erased = {sequence for sequence in self.erased if sequence >= lowest}
+        self.erased.update(sequences)
+        self._erasing += sequences
+
+    def want_marks(self, last: int) -> bool:
+        """Have marks up to an event written by the next chores; whether they are."""
+        self.marks_wanted = self.marks.flushed_sequence < last
+        return not self.marks_wanted
 
     def _append(self, operations: list[Operation]) -> None:
         if self._is_full():
@@ -138,6 +164,8 @@ class SqliteStore:
             # The first operation's call comes before any of them is told: an event that was acknowledged
             # is at the head, and the lanes are woken in the same turn of the loop.
             operations[0].committed = [lambda: head.push(group.events, group.sizes)]
+        if group.erasures:
+            operations[0].committed.append(self.left_command)
 
     def _decide(self, arrivals: Sequence[Arrival], group: _Group) -> list[Appended]:
         """
@@ -166,6 +194,8 @@ class SqliteStore:
             )
             digest = digest_of(scope, message_id)
             original = marks.seen(db, digest, at)
+            if arrival.erase is not None and not original:
+                group.erasures.append((arrival.erase, at))
             if original:
                 group.count(f"source/{source}/duplicates")
                 answers.append(Appended(original, True))
@@ -202,6 +232,9 @@ class SqliteStore:
             if number:
                 group.count(f"shard/{shard}", number)
         run_many(self.db, "counter_add", [part for item in group.counts.items() for part in item], 2)
+        for user, at in group.erasures:
+            arguments = orjson.dumps({"user": user}).decode()
+            self.db.execute(statement("command_insert"), ("forget", arguments, at))
         for scope in self._new_scopes:
             self.db.execute(statement("scope_insert"), (scope,))
         self._written += sum(group.sizes) + self.facts.write()
