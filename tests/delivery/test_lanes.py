@@ -6,9 +6,15 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import RawTestServer
+
 from crossdock.delivery.gate import REFUSALS_TO_HALT
+from crossdock.journal.base import Journal
 from crossdock.mapping.compiled import compile_file
 from crossdock.mapping.preset import load_mapping, shipped_mapping_path
+from crossdock.simulators.topsort import TopsortSimulator
 from tests.delivery.dock import Dock, click, eventually, order, route_to, view
 
 
@@ -118,6 +124,30 @@ async def test_a_lost_answer_sends_the_same_ids_again(dock: Dock) -> None:
     await dock.settled()
     assert (["m0"], ["m1"]) == (dock.ids("impressions"), dock.ids("purchases"))
     assert 2 == dock.simulator.duplicates.total()
+
+
+@pytest.mark.parametrize("status", [200, 500])
+async def test_an_answer_that_breaks_off_counts_by_its_status(journal: Journal, status: int) -> None:
+    """A 2xx is taken whatever became of its words, and never sent again; any other is no answer at all."""
+    requests = 0
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        nonlocal requests
+        requests += 1
+        cut_off = web.StreamResponse(status=status if requests == 1 else 200, headers={"Content-Length": "9"})
+        await cut_off.prepare(request)
+        await cut_off.write(b"{")
+        assert request.transport is not None
+        request.transport.close()
+        return cut_off
+
+    async with RawTestServer(answer) as server:
+        dock = Dock(journal, TopsortSimulator(), route_to(str(server.make_url(""))))
+        await dock.open()
+        await dock.accept(click("v", "b"))
+        await dock.settled()
+        await dock.lanes.stop(5)
+    assert (1 if status == 200 else 2) == requests
 
 
 async def test_a_wrong_key_halts_and_a_mended_one_resumes(dock: Dock) -> None:

@@ -99,6 +99,7 @@ async def test_json_is_read_whatever_the_label_says(bench: Bench, headers: dict[
     [
         (BASIC, None),
         ({"Authorization": "Basic " + base64.b64encode(KEY.encode()).decode()}, None),
+        ({"Authorization": BASIC["Authorization"].rstrip("=")}, None),
         ({"Authorization": "basic " + base64.b64encode(f"{KEY}:x".encode()).decode()}, None),
         ({}, KEY),
         ({"Authorization": "Bearer token"}, KEY),
@@ -154,6 +155,28 @@ async def test_invalid_neighbours_do_not_hold_a_batch(bench: Bench) -> None:
     assert [1, 2, 4] == [each["index"] for each in (await answer.json())["refused"]]
     assert ["a", "b"] == [document["messageId"] for document in await bench.documents()]
     assert ["not_object", "event_not_string", "delete_not_allowed"] == await bench.codes()
+
+
+@pytest.mark.parametrize("levels", [300, 900, 5_000, 100_000])
+async def test_an_event_nested_too_deeply_is_refused_alone(bench: Bench, levels: int) -> None:
+    """However deep it goes, and whether or not a parser follows, its neighbours are kept."""
+    deep = f'{{"type":"track","event":"x","userId":"u","messageId":"d","properties":{{"n":{"[" * levels}'
+    deep += f"{']' * levels}}}}}"
+    body = f'{{"batch":[{json.dumps(event(messageId="a"))},{deep},{json.dumps(event(messageId="b"))}]}}'
+    answer = await bench.client.post("/v1/batch", data=body, headers=BASIC)
+    assert 200 == answer.status
+    assert ["a", "b"] == [document["messageId"] for document in await bench.documents()]
+    (kept,) = await bench.refused()
+    assert ("d", "too_deep") == (kept.refusal.message_id, kept.refusal.code)
+
+
+async def test_the_quarantine_keeps_no_write_key(bench: Bench) -> None:
+    """What is shown to an operator is the event, not the credential it came with."""
+    await bench.client.post("/v1/track", json={"event": "x", "writeKey": KEY})
+    (kept,) = await bench.refused()
+    assert {"event": "x", "type": "track"} == {
+        key: value for key, value in json.loads(kept.refusal.body).items() if key != "messageId"
+    }
 
 
 async def test_duplicates_are_answered_200_and_counted(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from crossdock.event import came_by_webhook
-from crossdock.ingest.signature import element_end, verify
+from crossdock.ingest.signature import LONGEST_ELEMENT, element_end, verify
 from tests.ingest.conftest import SECRET, Bench, event
 
 ODD = (
@@ -162,3 +162,10 @@ async def test_an_odd_item_is_quarantined(bench: Bench, item: Any) -> None:
     answer = await bench.client.post("/webhook/open", json=[item, event()])
     assert [0] == [each["index"] for each in (await answer.json())["refused"]]
     assert (1, 1) == (len(await bench.stored()), len(await bench.refused()))
+
+
+def test_what_a_stranger_makes_us_read_is_bounded() -> None:
+    """A first element without an end is given up early, before anybody has shown a signature."""
+    half = LONGEST_ELEMENT // 2
+    found = [element_end(b"[" * levels + b"]" * levels, 0) for levels in (half, half + 1)]
+    assert [LONGEST_ELEMENT, None] == found

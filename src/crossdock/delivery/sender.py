@@ -42,7 +42,7 @@ class Sender:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=patience.total_seconds()),
             ) as answer:
-                body = await _read(answer.content)
+                body = await _read(answer)
                 headers = {name.lower(): value for name, value in answer.headers.items()}
                 return Response(answer.status, body, headers)
         except TimeoutError:
@@ -55,10 +55,15 @@ class Sender:
         await self._session.close()
 
 
-async def _read(content: aiohttp.StreamReader) -> bytes:
+async def _read(answer: aiohttp.ClientResponse) -> bytes:
     body = bytearray()
-    while len(body) < MAX_ANSWER_BYTES and (piece := await content.readany()):
-        body += piece
+    try:
+        while len(body) < MAX_ANSWER_BYTES and (piece := await answer.content.readany()):
+            body += piece
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        if not 200 <= answer.status < 300:
+            raise
+        # Taken is taken, however its words break off: sent again, the vendor might store it twice.
     return bytes(body[:MAX_ANSWER_BYTES])
 
 

@@ -82,7 +82,8 @@ def header_key(authorization: str | None) -> str | None:
     if not authorization or authorization[:6].lower() != "basic ":
         return None
     try:
-        decoded = base64.b64decode(authorization[6:].strip(), validate=False)
+        # More padding than needed is ignored, so a key sent without any is read too
+        decoded = base64.b64decode(authorization[6:].strip() + "==", validate=False)
     except (binascii.Error, ValueError):
         return None
     return decoded.partition(b":")[0].decode("utf-8", "replace").strip() or None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,13 +19,18 @@ import orjson
 from crossdock.admission import clean
 from crossdock.errors import MalformedRequest
 
+DEPTH_READ = 256
+"""Levels that are read of a body nested beyond what the parsers take: more than an event may have."""
+# Strings whole, so that brackets inside them do not count; possessive, so that no body makes it backtrack
+_TOKEN = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
+
 
 def load(body: bytes) -> Any:
     """
     Parse JSON, forgiving what clients really send: lone surrogates, broken UTF-8, ``NaN``, huge integers.
 
     Raises:
-        MalformedRequest: It is not JSON, or nested beyond reading.
+        MalformedRequest: It is not JSON.
     """
     try:
         return orjson.loads(body)
@@ -36,13 +42,35 @@ def _load_forgiving(body: bytes, error: orjson.JSONDecodeError) -> Any:
     """Parse what orjson refuses; slower, and its input is no longer than a body may be."""
     text = body.decode("utf-8", "replace").removeprefix("\ufeff")
     try:
-        loaded = json.loads(text, parse_constant=lambda _: None, parse_int=_integer, parse_float=_fraction)
-        return clean(loaded)
-    except RecursionError:
-        raise MalformedRequest("the body is nested too deeply", "malformed_json") from None
+        try:
+            return _parsed(text)
+        except RecursionError:
+            return _parsed(_shallow(text))
     except ValueError:
         what = "the body is empty" if not text.strip() else f"the body is not JSON: {error}"
         raise MalformedRequest(what, "malformed_json") from None
+
+
+def _parsed(text: str) -> Any:
+    return clean(json.loads(text, parse_constant=lambda _: None, parse_int=_integer, parse_float=_fraction))
+
+
+def _shallow(text: str) -> str:
+    """Leave out what lies below `DEPTH_READ`: an event so deep is refused, its neighbours are read."""
+    kept: list[str] = []
+    depth = begun = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in ("{", "["):
+            depth += 1
+            if depth == DEPTH_READ + 1:
+                kept += (text[begun : token.start()], "null")
+        elif token[0] in ("}", "]"):
+            if depth == DEPTH_READ + 1:
+                begun = token.end()
+            depth -= 1
+    if depth <= DEPTH_READ:  # else it breaks off in there, and the parser says so
+        kept.append(text[begun:])
+    return "".join(kept)
 
 
 def _integer(digits: str) -> int | float | None:

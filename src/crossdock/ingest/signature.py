@@ -13,6 +13,9 @@ import hmac
 import re
 from collections.abc import Iterator
 
+LONGEST_ELEMENT = 2 * 1024 * 1024
+"""How far an array's first element is looked for: whoever sends it is not known to be Segment yet."""
+
 _SPACE = rb"[ \t\r\n]*+"
 # Strings whole, so that brackets inside them do not count; possessive, so that no body makes it backtrack
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[{}\[\]]', re.DOTALL)
@@ -54,11 +57,11 @@ def _signed_parts(body: bytes) -> Iterator[bytes]:
 
 
 def element_end(body: bytes, start: int) -> int | None:
-    """Give where the object or array that starts at `start` ends; ``None`` where there is none."""
+    """Give where the object or array that starts at `start` ends; ``None`` where it does not, or too far."""
     if body[start : start + 1] not in (b"{", b"["):
         return None
     depth = 0
-    for token in _TOKEN.finditer(body, start):
+    for token in _TOKEN.finditer(body, start, start + LONGEST_ELEMENT):
         mark = token[0]
         if mark in (b"{", b"["):
             depth += 1
