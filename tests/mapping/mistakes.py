@@ -93,7 +93,7 @@ MISTAKES = (
     Mistake(
         "An unknown setting",
         "mapping: my.yaml",
-        "maping: my.yaml",
+        "mappings: my.yaml",
         "crossdock.yaml:5:5",
         "did you mean 'mapping'?",
     ),
