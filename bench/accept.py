@@ -57,7 +57,7 @@ def main() -> None:
                 compare(url, gateway, bare_url, bare, batch=batch, events=events, rounds=options.rounds)
 
 
-def compare(  # noqa: PLR0913
+def compare(
     url: str,
     gateway: subprocess.Popen[bytes],
     bare_url: str,
