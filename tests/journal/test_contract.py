@@ -639,6 +639,25 @@ class TestRetention:
         status = await journal.status()
         assert (1, dict.fromkeys(lanes, 0)) == (status.events, status.lags)
 
+    async def test_a_shard_without_events_keeps_nobody_elses(
+        self, opens: OpenJournal, arrive: Arrive, clock: Clock
+    ) -> None:
+        """Lanes stand at their own last event; one that waits for nothing does not hold retention up."""
+        journal = await opens(retention=timedelta(days=1))
+        lanes = [Lane("topsort", shard) for shard in range(4)]
+        for lane in lanes:
+            await journal.open_lane(lane, 1)
+        await journal.append([arrive(visitor="v1", shard=1) for _ in range(3)])
+        await journal.append([arrive(visitor="v2", shard=2)])
+        clock.move(days=2)
+        assert 0 == await journal.retain(lanes, clock())
+        await journal.settle(Settled(lanes[1], Position(3), 2))
+        assert 2 == await journal.retain(lanes, clock())
+        await journal.settle(Settled(lanes[1], Position(4), 1))
+        assert 1 == await journal.retain(lanes, clock())
+        await journal.settle(Settled(lanes[2], Position(5), 1))
+        assert 1 == await journal.retain(lanes, clock())
+
     async def test_marks_outlive_their_events(self, opens: OpenJournal, arrive: Arrive, clock: Clock) -> None:
         """A copy is still a duplicate after the original was deleted, also after a restart."""
         journal = await opens(retention=timedelta(days=1), dedup_window=timedelta(days=30))

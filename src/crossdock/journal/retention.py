@@ -31,11 +31,24 @@ class Step:
 
 
 def passed_by_all(db: sqlite3.Connection, lanes: Collection[Lane], head: int) -> int:
-    """Give the sequence before which every lane has passed; a lane without a cursor has passed nothing."""
+    """
+    Give the sequence before which every lane has passed; a lane without a cursor has passed nothing.
+
+    A cursor moves only past events of its own shard, so a lane has passed all before the next one of these:
+    else a shard that nobody falls into would keep every other one's events for ever.
+    """
     lowest = head
     for lane in lanes:
         row = db.execute(statement("cursor"), (lane.destination, shard_number(lane))).fetchone()
-        lowest = min(lowest, row[2] if row else 0)
+        if row is None:
+            return 0
+        awaited = (
+            db.execute(statement("event_next"), (row[2],))
+            if lane.shard is None
+            else db.execute(statement("event_next_of_shard"), (lane.shard, row[2]))
+        )
+        (sequence,) = awaited.fetchone()
+        lowest = lowest if sequence is None else min(lowest, sequence)
     return lowest
 
 

@@ -55,6 +55,12 @@ SELECT max(sequence) FROM event;
 -- name: event_newest_of_shard
 SELECT max(sequence) FROM event INDEXED BY event_by_shard WHERE shard = ?;
 
+-- name: event_next
+SELECT min(sequence) FROM event WHERE sequence >= ?;
+
+-- name: event_next_of_shard
+SELECT min(sequence) FROM event INDEXED BY event_by_shard WHERE shard = ? AND sequence >= ?;
+
 -- name: event_oldest
 SELECT received_at FROM event ORDER BY sequence LIMIT 1;
 
