@@ -155,12 +155,11 @@ class Erasure:
                 )
 
     async def _requests(self) -> None:
-        between = self._subject.between
+        subject, sequences = self._subject, self._subject.sequences
         async for rows in self._scan("requests_from", 0):
-            touched = [(row[0], row[2] == row[3]) for row in rows if between(row[1], row[2], row[3])]
-            for some in _steps(touched):
+            for some in _steps([row for row in rows if subject.between(*row[1:])]):
                 self._counts["requests"] += await self._write(
-                    lambda db, some=some: removal.requests(db, some)  # type: ignore[misc]
+                    lambda db, some=some: removal.requests(db, some, sequences)  # type: ignore[misc]
                 )
 
     async def _quarantine(self) -> None:

@@ -112,8 +112,11 @@ def claims(db: sqlite3.Connection, rows: Sequence[Sequence[Any]], subject: Subje
     return len(rows)
 
 
-def requests(db: sqlite3.Connection, touched: Sequence[tuple[int, bool]]) -> int:
-    """Remove requests of one event; of others blank the answer, the one thing that may name somebody."""
-    for id_, alone in touched:
+def requests(db: sqlite3.Connection, rows: Sequence[Sequence[Any]], sequences: Collection[int]) -> int:
+    """Remove requests of their events alone; of others blank the answer, the one thing that may name them."""
+    for id_, shard, first, last in rows:
+        # Retention deletes from the front, so what lay between two events of theirs was there with them.
+        alone = first in sequences and last in sequences
+        alone = alone and not db.execute(statement("event_between"), (first, last, shard, shard)).fetchone()
         db.execute(statement("request_erase" if alone else "request_blank"), (id_,))
-    return len(touched)
+    return len(rows)

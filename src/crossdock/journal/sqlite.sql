@@ -460,6 +460,9 @@ UPDATE claim SET suppressed = ? WHERE destination = ? AND within = ? AND slice =
 -- name: requests_from
 SELECT id, shard, first_sequence, last_sequence FROM request WHERE id > ? ORDER BY id LIMIT ?;
 
+-- name: event_between
+SELECT 1 FROM event WHERE sequence BETWEEN ? AND ? AND (? = -1 OR shard = ?) LIMIT 1;
+
 -- name: request_erase
 DELETE FROM request WHERE id = ?;
 
