@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
-LONGEST_ELEMENT = 2 * 1024 * 1024
+LONGEST_ELEMENT = 512 * 1024
 """How far an array's first element is looked for: whoever sends it is not known to be Segment yet."""
 
 _SPACE = rb"[ \t\r\n]*+"
