@@ -1,4 +1,4 @@
-"""SharpSpring Ads as a destination: exact commands, what is left out of them, whose mailbox they go to."""
+"""SharpSpring Ads as a destination: exact commands, what is left out of them, and whose they are."""
 
 from __future__ import annotations
 

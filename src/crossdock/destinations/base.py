@@ -130,7 +130,7 @@ class MailboxTerms:
     """Commands that may wait for one visitor; then the oldest go, those that are not precious first."""
     ttl: timedelta
     """How long a command waits."""
-    token_secret: bytes | None = None
+    token_secret: bytes | None = field(default=None, repr=False)
     """Set where a page must show a token made of it and the visitor's id."""
 
 
