@@ -16,6 +16,7 @@ from crossdock.cli.demo.owed import owed, settle
 from crossdock.cli.demo.screen import faults, show
 from crossdock.cli.demo.stage import Stage
 from crossdock.cli.demo.story import Message, Story, compose, vendors
+from crossdock.simulators import names
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 
@@ -59,7 +60,8 @@ async def test_a_short_outage_does_not_matter() -> None:
     """Answers of 503 and a lost answer are made good by retries."""
 
     async def stumble(stage: Stage) -> None:
-        stage.simulators["topsort"].switches.next_statuses = [503, 429]
+        for simulator in stage.simulators.values():
+            simulator.switches.next_statuses = [503, 429]
 
     assert (await perform(quiet=True, prepare=stumble)).right
 
@@ -87,8 +89,45 @@ def test_the_story_holds_what_it_should() -> None:
 def test_steps_owed_exist() -> None:
     """Every step a vendor's file names is one of the story."""
     known = {step.name for step in Story.read().steps}
-    named = {name for told in vendors().values() for entry in told["owes"] for name in entry["any_of"]}
+    owes = [entry for told in vendors().values() for entry in told["owes"]]
+    named = {name for entry in owes for name in entry.get("any_of", entry.get("each_of"))}
     assert set() == named - known
+
+
+def test_every_step_is_owed_to_somebody() -> None:
+    """No step is told for nothing, but the one that is invalid and the copy of another."""
+    owes = [entry for told in vendors().values() for entry in told["owes"]]
+    named = {name for entry in owes for name in entry.get("any_of", entry.get("each_of"))}
+    assert {"broken", "click-resent"} == {step.name for step in Story.read().steps} - named
+
+
+def test_every_vendor_that_has_a_simulator_is_in_the_demo() -> None:
+    """A vendor's simulator and what the story owes it come together."""
+    assert names() == sorted(vendors())
+
+
+def test_who_is_signed_in_is_named() -> None:
+    """A library adds the customer's id until sign-out; a server knows only the customer."""
+    steps = {step.name: step for step in Story.read().steps}
+
+    def ids(name: str, *, signed_in: bool) -> set[str]:
+        document = compose(steps[name], "ana", "run", NOW, signed_in=signed_in).document
+        return {key for key in ("anonymousId", "userId") if key in document}
+
+    assert {"anonymousId"} == ids("home", signed_in=False)
+    assert {"anonymousId", "userId"} == ids("cart", signed_in=True)
+    assert {"userId"} == ids("buy-server", signed_in=True)
+    assert set() == ids("broken", signed_in=True)
+
+
+def test_what_is_owed_twice_alike_must_come_twice() -> None:
+    """Two visits of one page, to a vendor that takes no time, are two events and no more."""
+    entry = {"kind": "pages", "each_of": ["home", "hooray"], "holds": {"user": "{anonymous_id}"}}
+    due = owed([entry], [one for one in messages() if one.shopper == "ana"])
+    page = {"user": "anonymous-ana"}
+    assert settle(due, {"pages": [page, page]})["pages"].right
+    assert ["ana: home", "ana: hooray"] == settle(due, {"pages": [page]})["pages"].missing
+    assert settle(due, {"pages": [page] * 3})["pages"].doubled
 
 
 def test_the_witness_sees_missing_doubled_and_surplus() -> None:

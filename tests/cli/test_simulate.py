@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import socket
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 from crossdock.cli.simulate import paste
 from crossdock.settings import parse
-from crossdock.simulators import load
+from crossdock.simulators import load, names
 from tests.cli.conftest import Shell, command
 
 
@@ -16,6 +18,24 @@ def test_it_prints_addresses_and_settings() -> None:
     with command("simulate", "topsort", "--port", "0") as process:
         assert process.stdout is not None
         assert process.stdout.readline().startswith("topsort          http://127.0.0.1:")
+
+
+def test_one_page_lists_all() -> None:
+    """Beside each simulator's own page there is one that links to all of them."""
+    with command("simulate", "--port", "0") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().split() for _ in range(len(names()) + 1)]
+        urls = {words[0]: words[-1] for words in lines}
+        with urlopen(urls["all"], timeout=10) as answer:
+            page = answer.read().decode()
+        for name in names():
+            assert f'<a href="{urls[name]}/">{name}</a>' in page
+        try:
+            urlopen(Request(f"{urls['topsort']}/v2/events", b"{}", method="POST"), timeout=10)
+        except HTTPError as error:
+            error.close()
+        with urlopen(urls["all"], timeout=10) as answer:
+            assert "topsort: violations" in answer.read().decode()
 
 
 def test_the_settings_can_be_pasted() -> None:

@@ -124,7 +124,9 @@ def test_memory_is_bounded_and_counters_are_not(keep: bool | int, held: int) -> 
 async def test_run_serves_until_cancelled() -> None:
     """All of them listen before their addresses are shown."""
     shown: asyncio.Future[list[Simulator]] = asyncio.get_running_loop().create_future()
-    running = asyncio.create_task(simulators.run(["topsort"], on_ready=shown.set_result))
+    running = asyncio.create_task(
+        simulators.run(["topsort"], on_ready=lambda running, _: shown.set_result(running))
+    )
     (simulator,) = await shown
     async with aiohttp.ClientSession() as client, client.get(simulator.url) as answer:
         assert 200 == answer.status

@@ -28,29 +28,31 @@ class PortTaken(CrossdockError):
     type=click.IntRange(0, 65535),
     default=9100,
     show_default=True,
-    help="The first simulator's port; the others follow. 0: free ones.",
+    help="The first simulator's port; the others follow, then the page that lists them. 0: free ones.",
 )
 @json_option
 def command(vendors: tuple[str, ...], host: str, port: int, as_json: bool) -> None:
     """
     Run strict local doubles of the vendors (all of them, or those named) until Ctrl-C.
 
-    Each refuses what the vendor would refuse, keeps what it received, and shows it on a page of its own.
+    Each refuses what the vendor would refuse, keeps what it received, and shows it on a page of its own; one
+    page more lists them all.
     """
     chosen = list(vendors) or simulators.names()
     for vendor in chosen:
         simulators.load(vendor)
     ports = [port + i if port else 0 for i in range(len(chosen))]
 
-    def ready(running: list[Simulator]) -> None:
+    def ready(running: list[Simulator], overview: str) -> None:
         if as_json:
             terminal.print_json({simulator.vendor: simulator.url for simulator in running})
             sys.stdout.flush()
         else:
-            _show(running)
+            _show(running, overview)
 
     try:
-        run(simulators.run(chosen, host=host, ports=ports, on_ready=ready))
+        last = port + len(chosen) if port else 0
+        run(simulators.run(chosen, host=host, ports=ports, overview_port=last, on_ready=ready))
     except KeyboardInterrupt:
         return
     except OSError as error:
@@ -69,10 +71,11 @@ def paste(running: list[Simulator]) -> str:
     return text
 
 
-def _show(running: list[Simulator]) -> None:
+def _show(running: list[Simulator], overview: str) -> None:
     out = terminal.console()
     for simulator in running:
         out.print(f"{simulator.vendor:<16} {simulator.url}", soft_wrap=True)
+    out.print(f"{'all of them':<16} {overview}", soft_wrap=True)
     out.print("\nOpen an address to see what arrived. Paste into crossdock.yaml:\n", style="bold")
     out.print(paste(running), soft_wrap=True)
     out.print("Ctrl-C stops.")

@@ -6,6 +6,7 @@ the two can disagree. The folder is the registry: a file ``acme.py`` here is the
 ``acme``.
 """
 
+from crossdock.simulators._overview import Overview
 from crossdock.simulators.base import Simulator, Switches, load, names, run
 
-__all__ = ["Simulator", "Switches", "load", "names", "run"]
+__all__ = ["Overview", "Simulator", "Switches", "load", "names", "run"]

@@ -13,14 +13,14 @@ from crossdock.simulators._store import Received, Store
 SHOWN = 100
 """Events and violations on the page, newest first."""
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #1a7f37; --bad: #cf222e; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin: 0; } h2 { font-size: 1.05rem; margin: 2rem 0 .5rem; }
 .cards { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0; }
 .card { border: 1px solid var(--line); border-radius: .6rem; padding: .6rem 1rem; min-width: 7rem; }
 .card b { display: block; font-size: 1.6rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
-.good b { color: var(--good); } .bad b { color: var(--bad); }
+.good b, b.good { color: var(--good); } .bad b, b.bad { color: var(--bad); }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-top: 1px solid var(--line); }
 th { font-weight: 600; border: 0; } td:first-child { white-space: nowrap; }
@@ -34,7 +34,7 @@ def render(vendor: str, kinds: tuple[str, ...], store: Store) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="3">
 <meta name="viewport" content="width=device-width"><title>{escape(vendor)} simulator</title>
-<style>{_STYLE}</style></head><body>
+<style>{STYLE}</style></head><body>
 <h1>{escape(vendor)} <span class="quiet">simulator</span></h1>
 <p>A strict local double. It stores what a correct client sends and lists what the vendor would refuse.</p>
 <div class="cards">{_cards(kinds, store)}</div>

@@ -28,6 +28,7 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from crossdock.errors import ConfigError
+from crossdock.simulators._overview import Overview
 from crossdock.simulators._page import render
 from crossdock.simulators._store import Event, Store, Violation
 
@@ -283,17 +284,20 @@ async def run(
     *,
     host: str = "127.0.0.1",
     ports: Sequence[int] = (),
-    on_ready: Callable[[list[Simulator]], None] = lambda _: None,
+    overview_port: int = 0,
+    on_ready: Callable[[list[Simulator], str], None] = lambda _, __: None,
 ) -> None:
     """
-    Serve these vendors until cancelled; a vendor without a port gets a free one.
+    Serve these vendors, and a page that lists them, until cancelled; who has no port gets a free one.
 
-    *on_ready* is called once all of them listen, so that their addresses can be shown.
+    *on_ready* is called with the simulators and the page's address once all of them listen.
     """
     async with AsyncExitStack() as stack:
         wanted = [
             load(vendor)(host=host, port=port)
             for vendor, port in zip(vendors, chain(ports, repeat(0)), strict=False)
         ]
-        on_ready([await stack.enter_async_context(simulator) for simulator in wanted])
+        running = [await stack.enter_async_context(simulator) for simulator in wanted]
+        overview = await stack.enter_async_context(Overview(running, host, overview_port))
+        on_ready(running, overview.url)
         await asyncio.Event().wait()

@@ -93,8 +93,7 @@ def _addresses(stage: Stage) -> None:
     out = terminal.console()
     out.print("\nStill running; Ctrl-C stops it and removes everything.", style="bold")
     out.print(f"  gateway    {stage.door.url}  (write key {stage.door.write_key})", soft_wrap=True)
-    for name, simulator in stage.simulators.items():
-        out.print(f"  {name:<10} {simulator.url}  what the simulator stored", soft_wrap=True)
+    out.print(f"  simulators {stage.overview}  what each vendor's double stored", soft_wrap=True)
     out.print(f"  settings   {stage.config}", soft_wrap=True)
 
 

@@ -7,10 +7,11 @@ This knows neither mappings nor presets: it is the independent witness of `cross
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from crossdock.cli.demo.story import Message, fill, stamp
 
@@ -51,14 +52,26 @@ class Account:
 
 
 def owed(entries: Iterable[dict[str, Any]], messages: Iterable[Message]) -> list[Owed]:
-    """Work out what a vendor is owed for the messages that were sent."""
+    """
+    Work out what a vendor is owed for the messages that were sent.
+
+    Of an entry's `any_of` one step counts, of its `each_of` every one.
+    """
     valid = [message for message in messages if message.fate == "accepted"]
     shoppers = dict.fromkeys(message.shopper for message in valid)
-    return [one for entry in entries for shopper in shoppers if (one := _owed(entry, shopper, valid))]
+    return [
+        one
+        for entry in entries
+        for steps in ([entry["any_of"]] if "any_of" in entry else [[step] for step in entry["each_of"]])
+        for shopper in shoppers
+        if (one := _owed(entry, steps, shopper, valid))
+    ]
 
 
-def _owed(entry: dict[str, Any], shopper: str, messages: Sequence[Message]) -> Owed | None:
-    causes = [m for m in messages if m.shopper == shopper and m.step.name in entry["any_of"]]
+def _owed(
+    entry: dict[str, Any], steps: Collection[str], shopper: str, messages: Sequence[Message]
+) -> Owed | None:
+    causes = [m for m in messages if m.shopper == shopper and m.step.name in steps]
     candidates = tuple(_filled(entry["holds"], message) for message in causes)
     return Owed(entry["kind"], f"{shopper}: {causes[0].step.name}", candidates) if causes else None
 
@@ -68,26 +81,40 @@ def _filled(holds: dict[str, Any], message: Message) -> dict[str, Any]:
         holds,
         shopper=message.shopper,
         message_id=message.message_id,
+        message_uuid=_uuid(message.message_id),
         anonymous_id=f"anonymous-{message.shopper}",
+        anonymous_uuid=_uuid(f"anonymous-{message.shopper}"),
         user_id=f"user-{message.shopper}",
         time=stamp(message.happened_at),
     )
     return filled
 
 
+def _uuid(name: str) -> str:
+    return str(uuid5(NAMESPACE_URL, name))
+
+
 def settle(due: Iterable[Owed], stored: dict[str, list[Any]]) -> dict[str, Account]:
-    """Hold what is owed against the stored events of each kind."""
+    """
+    Hold what is owed against the stored events of each kind.
+
+    What is owed several times alike, as two visits of one page to a vendor that takes no time or id, must be
+    there as often.
+    """
     accounts = {kind: Account() for kind in stored}
     claimed: Counter[tuple[str, int]] = Counter()
+    due = list(due)
+    alike = Counter(repr((one.kind, one.candidates)) for one in due)
     for one in due:
         account = accounts.setdefault(one.kind, Account())
         account.owed += 1
         found = [i for i, event in enumerate(stored.get(one.kind, ())) if one.matches(event)]
         claimed.update((one.kind, i) for i in found)
+        times = alike[repr((one.kind, one.candidates))]
         account.delivered += bool(found)
-        if not found:
+        if len(found) < times:
             account.missing.append(one.what)
-        if len(found) > 1:
+        if len(found) > times:
             account.doubled.append(one.what)
     for kind, events in stored.items():
         accounts[kind].surplus = sum(1 for i in range(len(events)) if not claimed[kind, i])

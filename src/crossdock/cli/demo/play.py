@@ -58,18 +58,20 @@ class Player:
 
     async def _shopper(self, http: ClientSession, story: Story, shopper: str, number: int) -> None:
         sent: dict[str, Message] = {}
+        signed_in = False
         await asyncio.sleep(self.pace_seconds * number / len(story.shoppers))
         for step in story.of(shopper):
-            message = self._message(step, shopper, sent)
+            message = self._message(step, shopper, sent, signed_in=signed_in)
+            signed_in = (signed_in or step.call == "identify") and not step.signs_out
             sent[step.name] = message
             self.told.answers[await self._send(http, message)] += 1
             self.told.messages.append(message)
             self.on_step(shopper, step)
             await asyncio.sleep(self.pace_seconds)
 
-    def _message(self, step: Step, shopper: str, sent: dict[str, Message]) -> Message:
+    def _message(self, step: Step, shopper: str, sent: dict[str, Message], *, signed_in: bool) -> Message:
         if step.resend is None:
-            return compose(step, shopper, self.run, datetime.now(UTC))
+            return compose(step, shopper, self.run, datetime.now(UTC), signed_in=signed_in)
         first = sent[step.resend]
         return Message(step, shopper, first.message_id, first.happened_at, first.document)
 

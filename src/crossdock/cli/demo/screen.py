@@ -43,8 +43,9 @@ class Screen:
         bars = Table.grid(padding=(0, 2))
         bars.add_row("sent", ProgressBar(total=self.length, completed=self.sent, width=30), str(self.sent))
         for name, simulator in self.simulators.items():
-            kinds = ", ".join(f"{simulator.count(kind)} {kind}" for kind in simulator.kinds)
-            bars.add_row(name, Text("has stored", style="dim"), kinds)
+            counts = {kind: simulator.count(kind) for kind in simulator.kinds}
+            kinds = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+            bars.add_row(name, Text("has stored", style="dim"), kinds or "nothing yet")
         return Group(Padding(story, (1, 2)), Padding(bars, (0, 2, 1, 2)))
 
 
@@ -76,12 +77,8 @@ def _add_vendor(shown: Table, name: str, vendor: Vendor) -> None:
             mark = _mark(right=account.right)
             shown.add_row(f"{name}: {kind}", str(count.actual), str(count.due), mark)
     shown.add_row(f"{name}: held back by guards", str(vendor.suppressed), "", "")
-    for what, actual in (
-        ("duplicates", vendor.duplicates),
-        ("dead letters", vendor.dead_letters),
-        ("violations", len(vendor.violations)),
-    ):
-        shown.add_row(f"{name}: {what}", *_cells(Count(actual, 0)))
+    bad = vendor.duplicates + vendor.dead_letters + len(vendor.violations)
+    shown.add_row(f"{name}: duplicates, dead letters, violations", *_cells(Count(bad, 0)))
 
 
 def _cells(count: Count) -> tuple[str, str, Text]:
@@ -99,7 +96,9 @@ def faults(verdict: Verdict) -> list[str]:
     if not verdict.settled:
         named.append("not everything was delivered in time")
     for name, vendor in verdict.vendors.items():
-        named += [f"{name}: {reason}" for reason in dict.fromkeys(vendor.violations)]
+        named += [f"{name}: violation: {reason}" for reason in dict.fromkeys(vendor.violations)]
+        told = (("came again", vendor.duplicates), ("dead letters", vendor.dead_letters))
+        named += [f"{name}: {times} {what}" for what, times in told if times]
         for kind, account in vendor.accounts.items():
             named += [f"{name}: missing {kind}: {what}" for what in account.missing]
             named += [f"{name}: doubled {kind}: {what}" for what in account.doubled]

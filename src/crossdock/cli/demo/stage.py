@@ -16,7 +16,7 @@ import yaml
 from crossdock import settings, simulators
 from crossdock.cli.demo.play import Door
 from crossdock.gateway import Gateway
-from crossdock.simulators import Simulator
+from crossdock.simulators import Overview, Simulator
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Stage:
     gateway: Gateway
     door: Door
     simulators: dict[str, Simulator]
+    overview: str
+    """The address of the page that lists the simulators."""
     config: Path
 
 
@@ -44,7 +46,8 @@ async def build(vendors: dict[str, dict[str, Any]]) -> AsyncIterator[Stage]:
             await gateway.start()
             web, webhook = document["sources"]["web"], document["sources"]["segment"]
             door = Door(gateway.url, web["write_key"], "segment", webhook["webhook_secret"])
-            yield Stage(gateway, door, running, config)
+            overview = await stack.enter_async_context(Overview(list(running.values()), "127.0.0.1", 0))
+            yield Stage(gateway, door, running, overview.url, config)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

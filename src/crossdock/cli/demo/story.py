@@ -29,6 +29,10 @@ class Step:
     resend: str | None = None
     nobody: bool = False
     """The message carries no id of a person, which makes it invalid."""
+    server: bool = False
+    """The shop's server sends it: it knows the customer, and neither browser nor page."""
+    signs_out: bool = False
+    """From here on the shopper's library no longer knows the customer."""
     seconds_ago: int = 0
     clock_ahead_seconds: int = 0
     only: frozenset[str] | None = None
@@ -84,8 +88,12 @@ class Story:
         return sum(1 for shopper in self.shoppers for _ in self.of(shopper))
 
 
-def compose(step: Step, shopper: str, run: str, now: datetime) -> Message:
-    """Write the message of a step, as a sender whose clock may be wrong writes it."""
+def compose(step: Step, shopper: str, run: str, now: datetime, *, signed_in: bool = False) -> Message:
+    """
+    Write the message of a step, as a sender whose clock may be wrong writes it.
+
+    A library adds the customer's id to whatever a shopper does while *signed_in*.
+    """
     message_id = f"{run}-{shopper}-{step.name}"
     happened_at = now - timedelta(seconds=step.seconds_ago)
     ahead = timedelta(seconds=step.clock_ahead_seconds)
@@ -96,10 +104,12 @@ def compose(step: Step, shopper: str, run: str, now: datetime) -> Message:
         "sentAt": stamp(now + ahead),
         "context": _context(shopper, step),
     }
-    if not step.nobody:
+    if not step.nobody and not step.server:
         document["anonymousId"] = f"anonymous-{shopper}"
+    if step.server or step.call == "identify" or (signed_in and not step.nobody):
+        document["userId"] = f"user-{shopper}"
     if step.call == "identify":
-        document |= {"userId": f"user-{shopper}", "traits": fill(step.subject, shopper=shopper)}
+        document["traits"] = fill(step.subject, shopper=shopper)
     else:
         named = {"event" if step.call == "track" else "name": step.subject}
         document |= named | {"properties": fill(step.properties, shopper=shopper)}
@@ -124,7 +134,7 @@ def stamp(when: datetime) -> str:
 
 def _context(shopper: str, step: Step) -> dict[str, Any]:
     context: dict[str, Any] = {"library": {"name": "crossdock-demo", "version": "1"}}
-    if step.via == "library":
+    if step.via == "library" and not step.server:
         path = step.properties.get("path", f"/{step.properties.get('product_id', 'shop')}")
         context["page"] = {"path": path, "url": f"https://shop.example{path}", "title": "Demo shop"}
         context["userAgent"] = _PHONE if len(shopper) > 3 else _DESKTOP
