@@ -84,7 +84,7 @@ class TestLinks:
         records.fold(event(0, anonymousId="mine", userId="u", channel="server"))
         records.fold(event(9, anonymousId="forged", userId="u"))
         assert "mine" == records.fold(event(10, userId="u"))["anonymousId"]
-        webhook = {"_metadata": {"crossdock": {"webhook": True}}}
+        webhook: Any = {"_metadata": {"crossdock": {"webhook": True}}}
         records.fold(event(11, anonymousId="phone", userId="u", **webhook))
         assert "phone" == records.fold(event(12, userId="u"))["anonymousId"]
 

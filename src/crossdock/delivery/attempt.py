@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from crossdock.delivery.gate import Gate
+from crossdock.delivery.keys import VendorKeys
 from crossdock.delivery.mailbox import Mailboxes
 from crossdock.delivery.plan import Owed, Refused, Route
 from crossdock.delivery.retry import wished_wait
@@ -54,6 +55,7 @@ class Courier:
     sender: Sender
     metrics: Metrics
     mailboxes: Mailboxes
+    keys: VendorKeys
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     async def carry(self, route: Route, lane: Lane, owed: Sequence[Owed]) -> Attempt:
@@ -82,7 +84,10 @@ class Courier:
         try:
             if route.vendor.transport == "mailbox":
                 return await self.mailboxes.put(route, batch, self.now())
-            request = route.vendor.request(batch)
+            ready = await self.keys.exchange(route, batch)
+            if not isinstance(ready, Batch):
+                return None, ready.reason, [ready] * len(batch.payloads)
+            request = route.vendor.request(ready)
             answer = await self.sender.send(request, route.timeout)
             if isinstance(answer, NoAnswer):
                 return None, answer.reason, [Retry(answer.reason)] * len(batch.payloads)

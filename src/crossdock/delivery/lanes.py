@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from crossdock.delivery.aside import AsideBook, AsideWorker
 from crossdock.delivery.attempt import Courier
 from crossdock.delivery.gate import Gate, State
+from crossdock.delivery.keys import VendorKeys
 from crossdock.delivery.mailbox import Mailboxes
 from crossdock.delivery.plan import Route
 from crossdock.delivery.sender import Sender
@@ -49,6 +50,7 @@ class Lanes:
         self._metrics = metrics
         self._sender = Sender()
         self._mailboxes = Mailboxes(journal, metrics)
+        self._keys = VendorKeys(journal, self._sender)
         self._running: dict[str, _Running] = {}
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -117,7 +119,7 @@ class Lanes:
 
     async def _opened(self, route: Route) -> _Running:
         gate = Gate(route.name, route.requests_per_second, self._metrics)
-        courier = Courier(gate, self._sender, self._metrics, self._mailboxes)
+        courier = Courier(gate, self._sender, self._metrics, self._mailboxes, self._keys)
         book = AsideBook(await self._journal.aside_visitors(route.name))
         order_all = route.vendor.order_all
         shards = [None] if order_all else list(range(self._journal.shards))

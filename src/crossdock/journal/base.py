@@ -305,6 +305,16 @@ class Command:
     result: str | None = None
 
 
+class VendorKey(NamedTuple):
+    """A key that a vendor made for an id of ours."""
+
+    own: str
+    """Our id, as ``kind:id``."""
+    key: str
+    visitor: str
+    """Whose it is: the id that an erasure goes by."""
+
+
 class Forgotten(NamedTuple):
     """What an erasure removed so far."""
 
@@ -513,6 +523,14 @@ class Journal(JournalReader, Protocol):
 
     async def expire_mail(self, now: datetime) -> Mapping[str, Mapping[str, int]]:
         """Give up commands whose time is over and that no page holds; totals as of `put_mail`."""
+
+    async def vendor_keys(self, destination: str, own: Collection[str], now: datetime) -> Mapping[str, str]:
+        """Give the keys that stand for ids of ours, by id; they live on as long as they are asked for."""
+
+    async def keep_vendor_keys(
+        self, destination: str, made: Sequence[VendorKey], now: datetime
+    ) -> Mapping[str, str]:
+        """Keep keys a vendor made, durably; gives those that stand, which an earlier call may have kept."""
 
     async def replay_dead_letters(
         self, ids: Collection[int] | None, destination: str | None, *, force: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 import orjson
 
 from crossdock.errors import JournalUnavailable
-from crossdock.journal import asides, claims, lanes, mailbox, removal, retention
+from crossdock.journal import asides, claims, lanes, mailbox, removal, retention, vendor_keys
 from crossdock.journal.base import (
     Appended,
     Arrival,
@@ -36,6 +36,7 @@ from crossdock.journal.base import (
     Refusal,
     Settled,
     Stored,
+    VendorKey,
 )
 from crossdock.journal.connection import FileLock, connect_writer, fix_setting
 from crossdock.journal.erasure import Erasure
@@ -85,6 +86,7 @@ class SqliteJournal(SqliteReader):
         store.facts.memory = settings.memory
         self._writer = Writer(store, settings.hook)
         self._seen_command = 0
+        self._keys_expired = vendor_keys.FIRST
         self._command_bell = asyncio.Event()
         store.left_command = self._command_bell.set
         self._mail_bells = mailbox.Bells()
@@ -190,6 +192,22 @@ class SqliteJournal(SqliteReader):
             some, more = await self._write(lambda db: mailbox.expire(db, now))
             mailbox.merge(totals, some)
         return totals
+
+    async def vendor_keys(self, destination: str, own: Collection[str], now: datetime) -> Mapping[str, str]:
+        """Give the keys that stand for ids of ours; a key in use is touched once a day."""
+        at = micros(now)
+        keys, stale = await self._lane_questions.ask(
+            lambda db: vendor_keys.standing(db, destination, own, at)
+        )
+        if stale:
+            await self._write(lambda db: vendor_keys.touch(db, destination, stale, at))
+        return dict(keys)
+
+    async def keep_vendor_keys(
+        self, destination: str, made: Sequence[VendorKey], now: datetime
+    ) -> Mapping[str, str]:
+        """Keep keys a vendor made; gives those that stand."""
+        return await self._write(lambda db: vendor_keys.keep(db, destination, made, micros(now)))
 
     async def replay_dead_letters(
         self, ids: Collection[int] | None, destination: str | None, *, force: bool = False
@@ -319,6 +337,12 @@ class SqliteJournal(SqliteReader):
     async def _expire_facts(self, before: int) -> None:
         for _ in range(STEPS_A_ROUND):
             if not await self._write(lambda _db: self._store.facts.expire(before)):
+                break
+        for _ in range(STEPS_A_ROUND):
+            after = self._keys_expired
+            place = await self._write(lambda db, after=after: vendor_keys.expire(db, after, before))  # type: ignore[misc]
+            self._keys_expired = place or vendor_keys.FIRST
+            if place is None:
                 return
 
     async def _delete_events(self, lanes_: Collection[Lane], at: int) -> int:

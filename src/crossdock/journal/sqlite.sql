@@ -477,3 +477,19 @@ UPDATE quarantine SET body = ? WHERE id = ?;
 
 -- name: vendor_keys_erase
 DELETE FROM vendor_key WHERE visitor IN (SELECT value FROM json_each(?));
+
+-- name: vendor_keys
+SELECT own, key, seen_at FROM vendor_key WHERE destination = ? AND own IN (SELECT value FROM json_each(?));
+
+-- name: vendor_keys_touch
+UPDATE vendor_key SET seen_at = ? WHERE destination = ? AND own IN (SELECT value FROM json_each(?));
+
+-- name: vendor_key_put
+INSERT INTO vendor_key (destination, own, key, visitor, seen_at) VALUES /*rows*/ (?, ?, ?, ?, ?)
+ON CONFLICT (destination, own) DO NOTHING;
+
+-- name: vendor_keys_from
+SELECT destination, own, seen_at FROM vendor_key WHERE (destination, own) > (?, ?) ORDER BY destination, own LIMIT ?;
+
+-- name: vendor_key_delete
+DELETE FROM vendor_key WHERE destination = ? AND own = ?;
