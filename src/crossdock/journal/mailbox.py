@@ -158,11 +158,6 @@ def drop_settled(db: sqlite3.Connection, now: int, retention: timedelta) -> bool
     return gone == STEP
 
 
-def erase(db: sqlite3.Connection, visitors: Collection[str]) -> int:
-    """Drop everything of these visitors, waiting or settled; gives how many commands there were."""
-    return db.execute(statement("mail_erase"), (_names(visitors),)).rowcount
-
-
 def of_event(db: sqlite3.Connection, destination: str, sequence: int) -> list[Mail]:
     """List the commands an event became, in order."""
     return [mail_of(row) for row in db.execute(statement("mail_of_event"), (destination, sequence))]
