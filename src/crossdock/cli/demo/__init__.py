@@ -14,6 +14,7 @@ from rich.live import Live
 
 from crossdock import telemetry
 from crossdock.cli import terminal
+from crossdock.cli.demo.pages import visit
 from crossdock.cli.demo.play import Player
 from crossdock.cli.demo.screen import Screen, show
 from crossdock.cli.demo.stage import Stage, build
@@ -75,6 +76,9 @@ async def _play(stage: Stage, owing: dict[str, dict[str, Any]], *, watched: bool
     ):
         await player.play(story)
         settled = await _settled(stage)
+        for vendor, told in owing.items():
+            if told.get("transport") == "mailbox":
+                await visit(stage.door, story.shoppers, stage.simulators[vendor])
     status = await stage.gateway.journal.status()
     return judge(player.told, status, owing, stage.simulators, settled=settled)
 

@@ -18,6 +18,8 @@ from crossdock.cli.demo.verdict import Count, Vendor, Verdict
 from crossdock.simulators import Simulator
 
 _LINES = 8
+_FAULTS = 20
+"""Faults named below the table."""
 
 
 @dataclass(slots=True)
@@ -58,8 +60,11 @@ def show(verdict: Verdict, out: Console) -> None:
         shown.add_section()
         _add_vendor(shown, name, vendor)
     out.print(shown)
-    for fault in faults(verdict):
+    found = faults(verdict)
+    for fault in found[:_FAULTS]:
         out.print(terminal.styled(f"  {fault}", "red"), soft_wrap=True)
+    if len(found) > _FAULTS:
+        out.print(terminal.styled(f"  and {len(found) - _FAULTS} more; --json lists them all", "red"))
     text, style = _CLOSING[verdict.right]
     out.print(terminal.styled(text, style))
 

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from crossdock import settings, simulators
+from crossdock.cli.demo.pages import ORIGIN
 from crossdock.cli.demo.play import Door
 from crossdock.gateway import Gateway
 from crossdock.simulators import Overview, Simulator
@@ -59,7 +60,7 @@ def _settings(
         "server": {"port": 0},
         "journal": {"url": f"sqlite:///{folder / 'crossdock.db'}"},
         "sources": {
-            "web": {"write_key": secrets.token_urlsafe(16)},
+            "web": {"write_key": secrets.token_urlsafe(16), "allowed_origins": [ORIGIN]},
             "segment": {"webhook_secret": secrets.token_urlsafe(16)},
         },
         "destinations": {

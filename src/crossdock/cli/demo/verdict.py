@@ -97,6 +97,7 @@ def _vendor(
         accounts=settle(due, stored),
         suppressed=suppressed,
         violations=[violation.reason for violation in simulator.violations],
-        duplicates=simulator.duplicates.total(),
+        # Commands for a browser carry no id: equal ones are of different shoppers, and counted by `settle`.
+        duplicates=0 if "transport" in expectation else simulator.duplicates.total(),
         dead_letters=status.dead_letters.get(name, 0),
     )
