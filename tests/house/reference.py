@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -18,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 from crossdock import destinations, settings
 from crossdock.telemetry import Log, Metrics
-from tests.house import mapping_reference, schemas
+from tests.house import mapping_reference, schemas, vendor_pages
 from tests.house.source import ROOT, fields
 from tests.mapping import mistakes
 
@@ -60,6 +61,10 @@ PAGES: dict[str, dict[str, Any]] = {
         "limits": mapping_reference.limits,
     },
     "mapping-mistakes.md": {"mistakes": mistakes.table},
+    **{
+        f"vendors/{vendor}.md": {"presets": partial(vendor_pages.presets, vendor)}
+        for vendor in destinations.names()
+    },
 }
 """The pages with drawn tables: page → name of the marks → what stands between them."""
 
