@@ -19,9 +19,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -31,9 +32,13 @@ from crossdock.journal.connection import connect_writer, fix_setting
 from crossdock.journal.filter import SLOTS_A_PLANE, RunFilter
 from crossdock.journal.marks import CELLS, MARKS_A_RUN
 from crossdock.journal.statements import run_many, statement
+from crossdock.visitors import Memory
 
 SHARDS = 8
 BODY_BYTES = 700
+TOPSORT = Memory(frozenset({"key", "anonymousId"}))
+SESSIONS = frozenset({"key", "anonymousId", "sessionId"})
+WITH_BASKET = SESSIONS | {"basket", "email"}
 
 
 def rss_mb(pid: str = "self") -> float:
@@ -141,6 +146,57 @@ async def appends(journal: Journal, scale: int) -> None:
         await measure(f"append 100 duplicates, {tasks} tasks", tasks, len(batches[0]) // 4, again)
 
 
+def visits(count: int, received_at: datetime, visitors: int) -> list[Arrival]:
+    """Make a shop's events, all of a session: of ten one tells of a basket and four are signed in."""
+    made = []
+    for number in range(count):
+        message_id, visitor = str(uuid.uuid4()), secrets.randbelow(visitors)
+        name = "Cart Viewed" if number % 10 == 0 else "Product Viewed"
+        document: dict[str, Any] = {"type": "track", "event": name, "messageId": message_id}
+        document["anonymousId"] = f"anon-{visitor}"
+        if visitor % 10 < 4:
+            document["userId"] = f"user-{visitor}"
+        if number % 10 == 0:
+            document["properties"] = {"products": [{"product_id": "p", "price": 9.5}] * 3, "cart_id": "c"}
+        else:
+            document["properties"] = {"product_id": "p", "price": 9.5}
+        document["timestamp"] = received_at.isoformat()
+        document["filler"] = "x" * (BODY_BYTES - len(orjson.dumps(document)) - 12)
+        body = orjson.dumps(document)
+        shard = visitor % SHARDS
+        made.append(Arrival(message_id, "web", "topsort", shard, document, body, received_at))
+    return made
+
+
+def read_by(document: Mapping[str, Any]) -> frozenset[str]:
+    """Say which facts presets read, as Segmentify's do."""
+    return WITH_BASKET if document["event"] == "Cart Viewed" else SESSIONS
+
+
+async def facts(journal: Journal, scale: int) -> None:
+    """Append what every fact is remembered of, and what a memory for Topsort alone has no need of."""
+    moment = datetime.now(UTC)
+    every = Memory(WITH_BASKET, read_by)
+    for memory, visitors in ((TOPSORT, 0), (every, 1_000), (every, 100_000)):
+        journal.remember(memory)
+        for tasks in (8, 1):
+            batches = [
+                [
+                    visits(100, moment, visitors) if visitors else arrivals(100, moment)
+                    for _ in range(24 * scale // tasks)
+                ]
+                for _ in range(tasks)
+            ]
+
+            async def hundred(task: int, number: int, batches: list[list[list[Arrival]]] = batches) -> int:
+                await journal.append(batches[task][number])
+                return 100
+
+            what = f"facts of {visitors:,} visitors" if visitors else "ids only"
+            await measure(f"append 100, {what}, {tasks} tasks", tasks, len(batches[0]), hundred)
+    journal.remember(None)
+
+
 async def reads(journal: Journal) -> None:
     head = await journal.head()
     starts = [await journal.sequence_at(datetime(2020, 1, 1, tzinfo=UTC))] * SHARDS
@@ -225,6 +281,7 @@ async def run(folder: Path, marks: int, scale: int) -> None:
     journal = await open_journal(url, shards=SHARDS, on_event=hear)
     print(f"opened in {time.perf_counter() - begun:.3f} s; RSS {before:.0f} -> {rss_mb():.0f} MB")
     await appends(journal, scale)
+    await facts(journal, scale)
     await reads(journal)
     await settling(journal)
     wal = path.with_name(path.name + "-wal").stat().st_size

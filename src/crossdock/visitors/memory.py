@@ -17,7 +17,18 @@ from crossdock import timestamp
 from crossdock.event import came_by_webhook
 from crossdock.visitors.basket import EMPTYING, FILLING, basket_in, cart_id_in
 from crossdock.visitors.facts import email_in
-from crossdock.visitors.registers import Record, by_rank, by_time, greatest, link, linked, put, visit
+from crossdock.visitors.registers import (
+    Entry,
+    Order,
+    Record,
+    by_rank,
+    by_time,
+    greatest,
+    link,
+    linked,
+    put,
+    visit,
+)
 
 EVERY: Final = frozenset({"key", "anonymousId", "userId", "email", "sessionId", "basket"})
 _ACROSS: Final = frozenset({"email", "basket"})
@@ -26,7 +37,6 @@ _BACK: Final = frozenset({"userId", "email", "basket"})
 """Facts that lead from an anonymousId to its userId."""
 _MOST_ID: Final = 512
 _MICROSECOND: Final = timedelta(microseconds=1)
-_NOTHING: Final[Record] = {}
 
 
 class Folded(NamedTuple):
@@ -49,39 +59,32 @@ class Memory:
     """Which facts the presets of one event read; all `fields` where it is not given."""
     idle: timedelta = timedelta(minutes=30)
     """A session ends after so long without an event."""
-    _idle: int = field(init=False, repr=False)
+    idle_micros: int = field(init=False, repr=False)
+    leads_back: bool = field(init=False, repr=False)
+    """Whether an anonymousId's record says whose it is."""
+    has_sessions: bool = field(init=False, repr=False)
+    has_email: bool = field(init=False, repr=False)
+    has_basket: bool = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "fields", _named(self.fields))
-        object.__setattr__(self, "_idle", self.idle // _MICROSECOND)
+        fields = _named(self.fields)
+        for name, value in (
+            ("fields", fields),
+            ("idle_micros", self.idle // _MICROSECOND),
+            ("leads_back", bool(fields & _BACK)),
+            ("has_sessions", "sessionId" in fields),
+            ("has_email", "email" in fields),
+            ("has_basket", "basket" in fields),
+        ):
+            object.__setattr__(self, name, value)
 
     def keys(self, document: Mapping[str, Any]) -> tuple[str, ...]:
         """Name the records an event needs; none for most events of most mappings."""
-        fields = self.fields
-        if not fields:
-            return ()
-        anonymous_id, user_id = _ids(document)
-        if user_id is None:
-            if anonymous_id is None or not self._is_about_anonymous(document):
-                return ()
-            return (f"a{anonymous_id}",)
-        if anonymous_id is None:
-            return (f"u{user_id}",)
-        if fields & _BACK or "sessionId" in fields:
-            return f"u{user_id}", f"a{anonymous_id}"
-        return (f"u{user_id}",)
+        return self._keys(document, *_ids(document)) if self.fields else ()
 
     def linked(self, document: Mapping[str, Any], records: Mapping[str, Record]) -> str | None:
         """Name the record at the other end of a link that an event needs too, going by its own records."""
-        anonymous_id, user_id = _ids(document)
-        if anonymous_id is None and user_id is not None:
-            if "sessionId" in self.fields or self._reads(document) & _ACROSS:
-                other = linked(records[f"u{user_id}"])
-                return other and f"a{other}"
-        elif user_id is None and self._reads(document) & _ACROSS:
-            other = greatest([records[f"a{anonymous_id}"].get("user")], by_rank)
-            return other and f"u{other}"
-        return None
+        return self._linked(document, records, *_ids(document))
 
     def fold(
         self, document: Mapping[str, Any], received_at: datetime, records: Mapping[str, Record]
@@ -92,136 +95,171 @@ class Memory:
         An event from the future counts as of when it came in: else a wrong clock would hold back whatever is
         said later.
         """
-        keys = self.keys(document)
+        anonymous_id, user_id = _ids(document)
+        keys = self._keys(document, anonymous_id, user_id) if self.fields else ()
         if not keys:
             return _NOT_FOLDED
-        turn = _Turn(self, document, {key: records[key] for key in keys}, keys)
+        other = self._linked(document, records, anonymous_id, user_id)
         at = min(timestamp.read(document.get("timestamp")) or received_at, received_at)
-        facts = turn.fold(round(at.timestamp() * 1_000_000), records)
-        return Folded(turn.changed(), facts or None)
+        # What visitors say of themselves goes to the person, as far as known; what they do, to the browser.
+        person = keys[0]
+        turn = _Turn(self, document, records, person, keys[-1] if keys[-1][0] == "a" else person, other)
+        facts = turn.fold(round(at.timestamp() * 1_000_000), anonymous_id, user_id)
+        return Folded(turn.changed, facts or None)
 
-    def _reads(self, document: Mapping[str, Any]) -> frozenset[str]:
+    def reads(self, document: Mapping[str, Any]) -> frozenset[str]:
+        """Say which facts the presets of an event read."""
         return self.fields if self.wanted is None else _named(self.wanted(document))
+
+    def _keys(
+        self, document: Mapping[str, Any], anonymous_id: str | None, user_id: str | None
+    ) -> tuple[str, ...]:
+        if user_id is None:
+            if anonymous_id is None or not self._is_about_anonymous(document):
+                return ()
+            return (f"a{anonymous_id}",)
+        if anonymous_id is not None and (self.leads_back or self.has_sessions):
+            return f"u{user_id}", f"a{anonymous_id}"
+        return (f"u{user_id}",)
+
+    def _linked(
+        self,
+        document: Mapping[str, Any],
+        records: Mapping[str, Record],
+        anonymous_id: str | None,
+        user_id: str | None,
+    ) -> str | None:
+        if user_id is None:
+            if self.reads(document) & _ACROSS:
+                user = greatest([records[f"a{anonymous_id}"].get("user")], by_rank)
+                return user and f"u{user}"
+        elif anonymous_id is None and (self.has_sessions or self.reads(document) & _ACROSS):
+            anonymous = linked(records[f"u{user_id}"])
+            return anonymous and f"a{anonymous}"
+        return None
 
     def _is_about_anonymous(self, document: Mapping[str, Any]) -> bool:
         """Tell whether the record of an event's anonymousId is read or written, where it has no userId."""
-        fields = self.fields
-        if "sessionId" in fields:
-            return True
-        if "email" in fields and _says_email(document):
-            return True
-        if "basket" in fields and _says_basket(document):
-            return True
-        return bool(fields & _BACK) and bool(self._reads(document) & _BACK)
+        return (
+            self.has_sessions
+            or (self.has_email and _says_email(document, email_in(document)))
+            or (self.has_basket and _says_basket(document))
+            or (self.leads_back and bool(self.reads(document) & _BACK))
+        )
 
 
 class _Turn:
     """One event being folded."""
 
-    def __init__(
-        self, memory: Memory, document: Mapping[str, Any], own: dict[str, Record], keys: tuple[str, ...]
+    __slots__ = ("_browser", "_document", "_memory", "_other", "_person", "_records", "changed")
+
+    def __init__(  # noqa: PLR0913, PLR0917 - made once an event that needs memory
+        self,
+        memory: Memory,
+        document: Mapping[str, Any],
+        records: Mapping[str, Record],
+        person: str,
+        browser: str,
+        other: str | None,
     ) -> None:
-        self.memory = memory
-        self.document = document
-        self.anonymous_id, self.user_id = _ids(document)
-        self.before = dict(own)
-        self.records = own
-        self.writes = document.get("type") != "delete"
-        # What a visitor says of themselves while known goes to the person, what is done to the browser.
-        self.person = f"u{self.user_id}" if self.user_id is not None else f"a{self.anonymous_id}"
-        self.browser = f"a{self.anonymous_id}" if self.anonymous_id is not None else self.person
-        if self.browser not in keys:
-            self.browser = self.person
+        self._memory = memory
+        self._document = document
+        self._records = records
+        self._person = person
+        self._browser = browser
+        self._other = other
+        self.changed: dict[str, Record] = {}
 
-    def changed(self) -> dict[str, Record]:
-        before = self.before
-        return {key: made for key, made in self.records.items() if made is not before.get(key)}
-
-    def fold(self, at: int, records: Mapping[str, Record]) -> dict[str, Any]:
-        memory, document = self.memory, self.document
-        fields, reads = memory.fields, memory._reads(document)  # noqa: SLF001 - the two are one
-        rank = 0 if document.get("channel") == "client" and not came_by_webhook(document) else 1
-        if self.writes and self.anonymous_id is not None and self.user_id is not None:
-            self._link(self.anonymous_id, self.user_id, at, rank)
-        other = memory.linked(document, self.records)
-        if other is not None and other not in self.records:
-            self.records[other] = self.before[other] = records[other]
+    def fold(self, at: int, anonymous_id: str | None, user_id: str | None) -> dict[str, Any]:
+        memory, document = self._memory, self._document
+        reads = memory.reads(document)
         emptying = _name(document) in EMPTYING
+        email = email_in(document) if memory.has_email else None
+        if document.get("type") == "delete":
+            return self._facts(at, reads, anonymous_id, user_id, email)
+        rank = 0 if document.get("channel") == "client" and not came_by_webhook(document) else 1
+        if anonymous_id is not None and user_id is not None:
+            self._link(anonymous_id, user_id, at, rank)
+        if memory.has_email and _says_email(document, email):
+            # An address that is taken back leaves a tombstone.
+            self._put(self._person, "email", [at, rank, email], by_rank)
         # An order without products is of the basket it empties.
-        basket = self._basket(other) if "basket" in reads and emptying else None
-        if self.writes:
-            if "email" in fields:
-                self._tell_email(at, rank)
-            if "basket" in fields:
-                self._tell_basket(at, rank, emptying=emptying)
-        facts = self._identity(reads)
-        if "email" in reads and email_in(document) is None:
-            facts["email"] = self._email(other)
+        basket = self._basket() if emptying and "basket" in reads else None
+        if memory.has_basket:
+            self._tell_basket(at, rank, emptying=emptying)
+        facts = self._facts(at, reads, anonymous_id, user_id, email)
+        if basket is not None:
+            facts["basket"] = basket
+        return facts
+
+    def _facts(
+        self, at: int, reads: frozenset[str], anonymous_id: str | None, user_id: str | None, email: str | None
+    ) -> dict[str, Any]:
+        """Gather what is known beyond the event itself."""
+        facts: dict[str, Any] = {}
+        if anonymous_id is None and ("anonymousId" in reads or "key" in reads):
+            facts["anonymousId"] = linked(self._record(self._person))
+        if user_id is None and "userId" in reads:
+            facts["userId"] = greatest([self._record(self._person).get("user")], by_rank)
+        if email is None and "email" in reads:
+            facts["email"] = self._email(user_id)
         if "basket" in reads:
-            facts["basket"] = basket if emptying else self._basket(other)
-        if "sessionId" in fields:
-            facts["sessionId"] = self._session(at, other)
-            if "sessionId" not in reads:
-                del facts["sessionId"]
+            facts["basket"] = self._basket()
+        if self._memory.has_sessions:
+            session = self._session(at)
+            if "sessionId" in reads:
+                facts["sessionId"] = session
         return {name: value for name, value in facts.items() if value is not None}
 
+    def _record(self, key: str) -> Record:
+        return self.changed.get(key) or self._records[key]
+
+    def _put(self, key: str, name: str, entry: Entry, order: Order) -> None:
+        record = self._record(key)
+        made = put(record, name, entry, order)
+        if made is not record:
+            self.changed[key] = made
+
     def _link(self, anonymous_id: str, user_id: str, at: int, rank: int) -> None:
-        user, anonymous = f"u{user_id}", f"a{anonymous_id}"
-        self.records[user] = link(self.records[user], anonymous_id, at, rank)
-        if anonymous in self.records and self.memory.fields & _BACK:
-            self._put(anonymous, "user", [at, rank, user_id])
-
-    def _put(self, key: str, name: str, entry: list[Any]) -> None:
-        order = by_time if name in ("basket", "cart") else by_rank
-        self.records[key] = put(self.records[key], name, entry, order)
-
-    def _tell_email(self, at: int, rank: int) -> None:
-        if not _says_email(self.document):
-            return
-        # An address that is taken back leaves a tombstone.
-        self._put(self.person, "email", [at, rank, email_in(self.document)])
+        record = self._records[self._person]
+        made = link(record, anonymous_id, at, rank)
+        if made is not record:
+            self.changed[self._person] = made
+        if self._memory.leads_back:
+            self._put(self._browser, "user", [at, rank, user_id], by_rank)
 
     def _tell_basket(self, at: int, rank: int, *, emptying: bool) -> None:
-        properties = self.document.get("properties")
+        properties = self._document.get("properties")
         if properties.__class__ is not dict:
             return
         if emptying:
-            self._put(self.browser, "basket", [at, rank, None])
-            self._put(self.browser, "cart", [at, rank, None])
+            self._put(self._browser, "basket", [at, rank, None], by_time)
+            self._put(self._browser, "cart", [at, rank, None], by_time)
             return
-        if _name(self.document) in FILLING and (basket := basket_in(properties)):
-            self._put(self.browser, "basket", [at, rank, basket])
-        if (cart_id := cart_id_in(properties)) is not None:
-            self._put(self.browser, "cart", [at, rank, cart_id])
+        if _name(self._document) in FILLING and (basket := basket_in(properties)):
+            self._put(self._browser, "basket", [at, rank, basket], by_time)
+        if ("cart_id" in properties or "cartId" in properties) and (cart_id := cart_id_in(properties)):
+            self._put(self._browser, "cart", [at, rank, cart_id], by_time)
 
-    def _identity(self, reads: frozenset[str]) -> dict[str, Any]:
-        facts: dict[str, Any] = {}
-        if self.anonymous_id is None and reads & {"key", "anonymousId"}:
-            facts["anonymousId"] = linked(self.records[self.person])
-        if self.user_id is None and "userId" in reads:
-            facts["userId"] = greatest([self.records[self.person].get("user")], by_rank)
-        return facts
-
-    def _email(self, other: str | None) -> Any:
-        mine = self.records[self.person].get("email")
-        beside = self.records.get(other or self.browser, _NOTHING).get("email")
-        if self.user_id is not None and mine is not None:
+    def _email(self, user_id: str | None) -> Any:
+        mine = self._record(self._person).get("email")
+        if user_id is not None and mine is not None:
             return mine[2]
-        return greatest([mine, beside], by_rank)
+        return greatest([mine, self._record(self._other or self._browser).get("email")], by_rank)
 
-    def _basket(self, other: str | None) -> dict[str, Any] | None:
-        places = [self.records[key] for key in {self.person, self.browser, other or self.person}]
-        basket = greatest([place.get("basket") for place in places], by_time)
+    def _basket(self) -> dict[str, Any] | None:
+        places = [self._record(key) for key in {self._person, self._browser, self._other or self._person}]
+        basket: dict[str, Any] | None = greatest([place.get("basket") for place in places], by_time)
         cart_id = greatest([place.get("cart") for place in places], by_time)
-        if cart_id is None:
-            return basket  # type: ignore[no-any-return]
-        return {**(basket or {}), "cart_id": cart_id}
+        return basket if cart_id is None else {**(basket or {}), "cart_id": cart_id}
 
-    def _session(self, at: int, other: str | None) -> str:
-        holder = other if other is not None and other[0] == "a" else self.browser
-        record, begin = visit(self.records[holder], at, self.memory._idle)  # noqa: SLF001 - as above
-        if self.writes:
-            self.records[holder] = record
+    def _session(self, at: int) -> str:
+        other = self._other
+        holder = other if other is not None and other[0] == "a" else self._browser
+        record = self._record(holder)
+        made, begin = visit(record, at, self._memory.idle_micros)
+        if made is not record and self._document.get("type") != "delete":
+            self.changed[holder] = made
         return blake2b(f"{holder[1:]}\0{begin}".encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
@@ -231,12 +269,11 @@ def _named(fields: frozenset[str]) -> frozenset[str]:
 
 def _ids(document: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Give an event's anonymousId and userId; one too long to be anybody's is not remembered."""
-    anonymous_id, user_id = document.get("anonymousId") or None, document.get("userId") or None
-    if anonymous_id is not None and len(anonymous_id) > _MOST_ID:
-        anonymous_id = None
-    if user_id is not None and len(user_id) > _MOST_ID:
-        user_id = None
-    return anonymous_id, user_id
+    anonymous_id, user_id = document.get("anonymousId"), document.get("userId")
+    return (
+        anonymous_id if anonymous_id and len(anonymous_id) <= _MOST_ID else None,
+        user_id if user_id and len(user_id) <= _MOST_ID else None,
+    )
 
 
 def _name(document: Mapping[str, Any]) -> str | None:
@@ -244,16 +281,13 @@ def _name(document: Mapping[str, Any]) -> str | None:
     return document.get("event") if document.get("type") == "track" else None
 
 
-def _says_email(document: Mapping[str, Any]) -> bool:
-    if email_in(document) is not None:
+def _says_email(document: Mapping[str, Any], email: str | None) -> bool:
+    if email is not None:
         return True
+    if document.get("type") != "identify":
+        return False
     traits = document.get("traits")
-    return (
-        document.get("type") == "identify"
-        and isinstance(traits, dict)
-        and "email" in traits
-        and not traits["email"]
-    )
+    return isinstance(traits, dict) and "email" in traits and not traits["email"]
 
 
 def _says_basket(document: Mapping[str, Any]) -> bool:

@@ -46,7 +46,9 @@ def put(record: Record, name: str, entry: Entry, order: Order) -> Record:
 def greatest(entries: list[Entry | None], order: Order) -> Any:
     """Give the value of the greatest entry; ``None`` where there is none, or where it is a tombstone."""
     standing = [entry for entry in entries if entry is not None]
-    return max(standing, key=order)[2] if standing else None
+    if len(standing) < 2:
+        return standing[0][2] if standing else None
+    return max(standing, key=order)[2]
 
 
 def link(record: Record, anonymous_id: str, at: int, rank: int) -> Record:
@@ -64,7 +66,9 @@ def link(record: Record, anonymous_id: str, at: int, rank: int) -> Record:
 def linked(record: Record) -> str | None:
     """Give the anonymousId that a userId was last seen with."""
     seen: Mapping[str, Entry] = record.get("seen", {})
-    return max(seen, key=lambda one: (by_rank(seen[one]), one)) if seen else None
+    if len(seen) < 2:
+        return next(iter(seen), None)
+    return max(seen, key=lambda one: (by_rank(seen[one]), one))
 
 
 def visit(record: Record, at: int, idle: int) -> tuple[Record, int]:
