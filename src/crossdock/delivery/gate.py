@@ -42,6 +42,7 @@ class Gate:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
+        self._recovered = asyncio.Event()
         self._slot_at = 0.0
         self._not_before = 0.0
         self._failures = 0
@@ -90,6 +91,13 @@ class Gate:
                 await asyncio.wait_for(self._changed.wait(), wait)
             except TimeoutError:
                 continue
+
+    async def rest(self, seconds: float) -> None:
+        """Wait, but no longer than until a destination in trouble is well again."""
+        try:
+            await asyncio.wait_for(self._recovered.wait(), seconds)
+        except TimeoutError:
+            return
 
     def passed(self) -> None:
         """Note that the vendor took something."""
@@ -153,6 +161,9 @@ class Gate:
         self.state, self.reason = state, reason
         if state == "well":
             self._not_before = 0.0
+            # A bell, rung for who rests now; the next to rest waits for the next recovery.
+            self._recovered.set()
+            self._recovered = asyncio.Event()
         self._metrics.halted.labels(self.destination).set(state == "halted")
         self._metrics.down.labels(self.destination).set(state == "down")
         self._changed.set()

@@ -85,18 +85,29 @@ class Window:
         """Add to the totals the next write carries."""
         self._totals[f"{outcome}.{action}"] += times
 
-    def settle_next(self, dead_letter: DeadLetter | None = None) -> None:
-        """Note that the next owed payload is settled, by delivery or as a dead letter."""
-        pending = self._events[0]
-        owed = pending.made.owed[pending.settled]
-        if dead_letter is not None:
-            # The cursor may move past this payload before it passes the event: the letter goes along now.
-            self._dead_letters.append(dead_letter)
-            if owed.claim is not None:
-                self._refused_owners.append((owed.claim.key, owed.claim.owner))
-        pending.settled += 1
-        self._owed -= 1
+    def settle(self, payloads: int) -> None:
+        """Note that the next so many owed payloads are settled."""
+        self._owed -= payloads
+        for pending in self._events:
+            if not payloads:
+                break
+            step = min(payloads, len(pending.made.owed) - pending.settled)
+            pending.settled += step
+            payloads -= step
         self._pass_finished()
+
+    def settle_refused(self, letter: DeadLetter) -> None:
+        """
+        Note that the next owed payload became a dead letter.
+
+        The cursor may move past it before it passes the event, so the letter goes along with the next write.
+        """
+        pending = self._events[0]
+        claim = pending.made.owed[pending.settled].claim
+        self._dead_letters.append(letter)
+        if claim is not None:
+            self._refused_owners.append((claim.key, claim.owner))
+        self.settle(1)
 
     def set_aside(self, pending: Pending, aside: Aside) -> None:
         """Owe nothing more of an event here: it goes its own way."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -23,8 +24,8 @@ from crossdock.delivery.persist import persist
 from crossdock.delivery.plan import Owed, Route, plan
 from crossdock.delivery.retry import aside_backoff
 from crossdock.delivery.window import Pending, Window, visitor_of
-from crossdock.destinations.base import Delivered, Halt, Queued, Rejected, Retry, Split
-from crossdock.journal.base import Aside, Cursor, Journal, SentRequest, Settled, Stored
+from crossdock.destinations.base import Delivered, Halt, Outcome, Queued, Rejected, Retry, Split
+from crossdock.journal.base import Aside, Cursor, DeadLetter, Journal, SentRequest, Settled, Stored
 from crossdock.telemetry import Log, log
 
 MAX_WINDOW_EVENTS = 2_000
@@ -32,6 +33,7 @@ IDLE_SETTLE_SECONDS = 1.0
 """How long events that owe nothing may wait for company before the cursor moves past them."""
 ATTEMPTS_BEFORE_SCOUT = 5
 """A payload alone that failed so often is tried against another visitor's."""
+_TOTALS: Final[Mapping[type[Outcome], str]] = {Queued: "queued", Rejected: "rejected"}
 
 
 class LaneWorker:
@@ -90,7 +92,7 @@ class LaneWorker:
                 # A stop must not tear a request from its settlement: a sent batch would be sent again.
                 wait = await self._unbroken(self._deliver())
             if wait:
-                await asyncio.sleep(wait)
+                await self._courier.gate.rest(wait)
 
     async def _unbroken(self, delivery: Coroutine[Any, Any, float]) -> float:
         self._sending = asyncio.create_task(delivery)
@@ -148,7 +150,8 @@ class LaneWorker:
             found = await self._journal.read(self.lane.shard, window.read_from, max(wanted, 100))
             if not found:
                 break
-            read = [self._pending(stored) for stored in found]
+            now = self.now()
+            read = [self._pending(stored, now) for stored in found]
             await guard.take(self._journal, route.name, [pending.made for pending in read])
             for pending in read:
                 window.add(pending)
@@ -157,21 +160,20 @@ class LaneWorker:
         if window.owed_count and self._owed_since is None:
             self._owed_since = time.monotonic()
 
-    def _pending(self, stored: Stored) -> Pending:
-        made = plan(self._route, stored, self.now())
+    def _pending(self, stored: Stored, now: datetime) -> Pending:
+        made = plan(self._route, stored, now)
         for name, times in made.dropped.items():
             self._courier.metrics.dropped_fields.labels(self._route.name, name).inc(times)
         pending = Pending(stored, made)
         if made.refused:
             event = orjson.dumps(stored.document)
             pending.dead_letters = [
-                dead_letter(self._route, stored, event, refused=refused, at=self.now())
-                for refused in made.refused
+                dead_letter(self._route, stored, event, refused=refused, at=now) for refused in made.refused
             ]
         if made.owed and self._asides.holds(visitor_of(stored)):
             # Its visitor waits outside; claims are taken when its turn comes.
             index = made.owed[0].payload.index
-            pending.asides.append(self._aside(stored, "later", index, due_at=self.now()))
+            pending.asides.append(self._aside(stored, "later", index, due_at=now))
             made.owed = []
         return pending
 
@@ -191,7 +193,9 @@ class LaneWorker:
     async def _wait_for_company(self) -> None:
         """Let a batch fill up for `batch_wait`, counted from when its first payload was owed."""
         deadline = (self._owed_since or time.monotonic()) + self._route.batch_wait.total_seconds()
-        while not self._suspects and not self._cut().full:
+        while (
+            not self._suspects and self._window.owed_count < self._batch_payloads() and not self._cut().full
+        ):
             remaining = deadline - time.monotonic()
             if remaining <= 0:
                 return
@@ -246,29 +250,30 @@ class LaneWorker:
         return 0.0
 
     async def _settle(self, owed: Sequence[Owed], attempt: Attempt) -> None:
-        oldest = self._window.events()[0].stored.received_at
+        window = self._window
+        oldest = window.events()[0].stored.received_at
+        taken = 0
         for one, outcome in zip(owed, attempt.outcomes, strict=True):
-            action = one.payload.action
-            if isinstance(outcome, Rejected):
-                pending = self._window.events()[0]
-                letter = dead_letter(
-                    self._route,
-                    pending.stored,
-                    orjson.dumps(pending.stored.document),
-                    refused=refusal(one, outcome),
-                    at=self.now(),
-                )
-                self._window.count("rejected", action)
-                self._window.settle_next(letter)
-            else:
-                self._window.count("queued" if isinstance(outcome, Queued) else "delivered", action)
-                self._window.settle_next()
+            if not isinstance(outcome, Rejected):
+                taken += 1
+                continue
+            window.settle(taken)
+            taken = 0
+            window.settle_refused(self._letter(one, outcome))
+        window.settle(taken)
+        for (kind, action), times in _counted(owed, attempt).items():
+            window.count(kind, action, times)
         self._suspects = max(0, self._suspects - len(owed))
-        self._owed_since = time.monotonic() if self._window.owed_count else None
+        self._owed_since = time.monotonic() if window.owed_count else None
         await self._write(attempt.row)
         if any(isinstance(outcome, Delivered) for outcome in attempt.outcomes):
             seconds = (self.now() - oldest).total_seconds()
             self._courier.metrics.delivery_seconds.labels(self._route.name).observe(max(0.0, seconds))
+
+    def _letter(self, one: Owed, outcome: Rejected) -> DeadLetter:
+        stored = self._window.events()[0].stored
+        event = orjson.dumps(stored.document)
+        return dead_letter(self._route, stored, event, refused=refusal(one, outcome), at=self.now())
 
     def _split(self, owed: Sequence[Owed], outcome: Split) -> None:
         log(
@@ -361,3 +366,10 @@ class LaneWorker:
             due_at=due_at,
             facts=stored.facts,
         )
+
+
+def _counted(owed: Sequence[Owed], attempt: Attempt) -> Counter[tuple[str, str]]:
+    return Counter(
+        (_TOTALS.get(outcome.__class__, "delivered"), one.payload.action)
+        for one, outcome in zip(owed, attempt.outcomes, strict=True)
+    )
