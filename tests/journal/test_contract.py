@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -414,8 +414,28 @@ class TestClaims:
         )
         assert arrive("m2").body == heir.event
         assert [None, "m2", "m2"] == await journal.claim(
-            "topsort", [claim("k", two.sequence), claim("k", one.sequence), claim("k", three.sequence)]
+            "topsort",
+            [
+                claim("k", two.sequence, aside=True),
+                claim("k", one.sequence),
+                claim("k", three.sequence, aside=True),
+            ],
         )
+
+    async def test_a_lane_leaves_an_heir_to_what_was_set_aside(
+        self, journal: Journal, arrive: Arrive
+    ) -> None:
+        """A lane that reads an heir again, after a crash, does not send it too; nor the next heir."""
+        sequences = [
+            each.sequence for each in await journal.append([arrive("m1"), arrive("m2"), arrive("m3")])
+        ]
+        await journal.open_lane(LANE, 1)
+        await journal.claim("topsort", [claim("k", sequence) for sequence in sequences])
+        for refused, heir in pairwise(sequences):
+            await journal.settle(Settled(LANE, refused_owners=[("k", Owner(refused, 0))]))
+            asked = [claim("k", heir), claim("k", heir, aside=True), claim("k", heir, force=True)]
+            assert [f"m{heir}", None, None] == await journal.claim("topsort", asked)
+        assert sequences[1:] == [row.sequence for row in await journal.asides("topsort", START, 10)]
 
     async def test_a_vacant_claim_goes_to_the_next(self, journal: Journal) -> None:
         """Where nobody can inherit, whoever asks next may go."""

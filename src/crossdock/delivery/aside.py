@@ -158,7 +158,8 @@ class AsideWorker:
         account = self._open(row)
         made = plan(self.route, account.stored, None if row.force else self.now())
         _keep(made, row)
-        await guard.take(self._journal, self.route.name, [made], force=row.force)
+        aside = row.kind in ("inherited", "replay")
+        await guard.take(self._journal, self.route.name, [made], aside=aside, force=row.force)
         account.totals.update({f"suppressed.{action}": times for action, times in made.suppressed.items()})
         for refused in made.refused:
             account.letters.append(self._letter(account, refused))

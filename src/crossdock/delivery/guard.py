@@ -15,14 +15,16 @@ from crossdock.journal.base import Journal
 from crossdock.telemetry import Log, log
 
 
-async def take(journal: Journal, destination: str, plans: Sequence[Plan], *, force: bool = False) -> None:
+async def take(
+    journal: Journal, destination: str, plans: Sequence[Plan], *, aside: bool = False, force: bool = False
+) -> None:
     """Take the claims of all plans in one write; a payload whose claim another holds is no longer owed."""
     guarded = [(made, owed) for made in plans for owed in made.owed if owed.claim is not None]
     if not guarded:
         return
     claims = [owed.claim for _, owed in guarded if owed.claim is not None]
-    if force:
-        claims = [replace(claim, force=True) for claim in claims]
+    if aside or force:
+        claims = [replace(claim, aside=aside, force=force) for claim in claims]
     holders = await journal.claim(destination, claims)
     for (made, owed), holder in zip(guarded, holders, strict=True):
         if holder is not None:

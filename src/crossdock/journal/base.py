@@ -206,6 +206,8 @@ class Claim:
     """Take it whoever holds it."""
     yields: bool = False
     """Give way to whoever holds it, but hold nothing."""
+    aside: bool = False
+    """Asked by what was set aside to inherit, or sent again; a lane does not pass what it has handed over."""
 
 
 @dataclass(slots=True)

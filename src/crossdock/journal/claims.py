@@ -5,6 +5,9 @@ A claim is taken durably *before* anything is sent, and its owner passes again w
 after a crash: were it taken afterwards, two events of one action could both be sent; were it not bound to the
 payload, a retry would suppress itself. Who comes second is remembered in the claim, so that the action is not
 lost when its owner is refused: the first suppressed payload inherits.
+
+An heir stays first among the suppressed. It is delivered aside, and its lane, which may read it again after a
+crash, knows by that to leave it there: else it would go both ways.
 """
 
 from __future__ import annotations
@@ -132,18 +135,22 @@ def _ask(held: dict[Place, _Held], claim: Claim, place: Place) -> tuple[bool, st
         held[place] = _Held(claim.key, micros(claim.at), claim.owner, claim.message_id, [], changed=True)
         return True, None
     if standing.owner == claim.owner:
-        return False, None
+        elsewhere = not (claim.aside or claim.force) and _among(standing.suppressed, claim.owner)
+        return False, standing.message_id if elsewhere else None
     if standing.owner is None or claim.force:
+        gone = (claim.owner, standing.owner)
+        standing.suppressed = [copy for copy in standing.suppressed if tuple(copy[:2]) not in gone]
         standing.owner, standing.message_id, standing.changed = claim.owner, claim.message_id, True
-        standing.suppressed = [copy for copy in standing.suppressed if tuple(copy[:2]) != claim.owner]
         return True, None
-    if len(standing.suppressed) < SUPPRESSED_KEPT and all(
-        tuple(copy[:2]) != claim.owner for copy in standing.suppressed
-    ):
+    if len(standing.suppressed) < SUPPRESSED_KEPT and not _among(standing.suppressed, claim.owner):
         standing.suppressed.append([*claim.owner, claim.message_id])
         standing.changed = True
         return True, standing.message_id
     return False, standing.message_id
+
+
+def _among(suppressed: Sequence[list[Any]], owner: Owner) -> bool:
+    return any(tuple(copy[:2]) == owner for copy in suppressed)
 
 
 def hand_over(  # noqa: PLR0913, PLR0917 - a claim is named by where, whose and what
@@ -165,12 +172,13 @@ def hand_over(  # noqa: PLR0913, PLR0917 - a claim is named by where, whose and 
     ).fetchall():
         if (sequence, payload) != owner or digest not in (None, held_digest):
             continue
-        heirs = orjson.loads(suppressed)
+        heirs = [copy for copy in orjson.loads(suppressed) if tuple(copy[:2]) != owner]
         heir: list[Any] = [None, None, None]
         while heirs:
             candidate = heirs.pop(0)
             if _inherit(db, destination, candidate, now):
                 heir = candidate
+                heirs.insert(0, heir)
                 break
             count(db, "heirs_lost")
             lost(candidate[2])
