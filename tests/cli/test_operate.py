@@ -46,8 +46,11 @@ def test_a_delivered_event(running: Running) -> None:
     told = running.shell("why", "m-1").output
     assert "topsort: delivered" in told
     assert "→ 204 delivered" in told
-    assert "this event holds the claim" in told
+    assert "this event holds the claim, and held back m-2" in told
     assert "held back: m-1 told of the same action" == verdict_of(running.shell, "m-2")
+    copy = running.shell("why", "m-2").output
+    assert "held back: m-1 holds the claim" in copy
+    assert "  sent " not in copy
     assert API_KEY not in told + text
 
 

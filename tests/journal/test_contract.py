@@ -464,6 +464,13 @@ class TestClaims:
         await journal.claim("topsort", [claim("k", 1), claim("l", 2), claim("l", 1)])
         assert {("k", "m1", True), ("l", "m2", False)} == set(await journal.claims_of("topsort", 1))
 
+    async def test_the_copies_of_an_owner(self, journal: Journal) -> None:
+        """An owner's claims tell which copies they held back; a copy's tell none."""
+        await journal.claim("topsort", [claim("k", 1), claim("k", 2), claim("k", 3), claim("l", 1)])
+        assert [("k", "m2"), ("k", "m3")] == sorted(await journal.copies_held_back("topsort", 1))
+        assert [] == await journal.copies_held_back("topsort", 2)
+        assert [] == await journal.copies_held_back("blueshift", 1)
+
     async def test_who_holds_a_claim_is_told_without_taking_it(self, journal: Journal) -> None:
         """A look-up names the holder for an event of that time, and changes nothing."""
         await journal.claim("topsort", [claim("k", 1)])

@@ -442,6 +442,9 @@ class JournalReader(Protocol):
     async def claims_of(self, destination: str, sequence: int) -> list[tuple[str, str, bool]]:
         """List claims the event takes part in: key, owner's message id, whether the event is the owner."""
 
+    async def copies_held_back(self, destination: str, sequence: int) -> list[tuple[str, str]]:
+        """List the copies that claims the event holds have suppressed: key and the copy's message id."""
+
     async def claim_holder(self, destination: str, key: str, at: datetime, within: timedelta) -> str | None:
         """Give the message id that holds a claim for an event of that time; nothing is taken."""
 

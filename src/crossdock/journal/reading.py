@@ -159,6 +159,13 @@ class SqliteReader:
         )
         return [(key, message_id, bool(owns)) for key, message_id, owns in found]
 
+    async def copies_held_back(self, destination: str, sequence: int) -> list[tuple[str, str]]:
+        """List the copies that claims the event holds have suppressed."""
+        found = await self._questions.ask(
+            lambda db: db.execute(statement("claim_copies"), (destination, sequence)).fetchall()
+        )
+        return [(key, message_id) for key, message_id in found]
+
     async def claim_holder(self, destination: str, key: str, at: datetime, within: timedelta) -> str | None:
         """Give the message id that holds a claim."""
         return await self._questions.ask(lambda db: claims.holder(db, destination, key, at, within))

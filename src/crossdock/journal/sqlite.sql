@@ -271,6 +271,10 @@ SELECT DISTINCT key, coalesce(message_id, ''), claim.sequence IS claim_part.sequ
 FROM claim_part JOIN claim USING (destination, within, slice, digest)
 WHERE destination = ? AND claim_part.sequence = ?;
 
+-- name: claim_copies
+SELECT DISTINCT claim.key, copy.value ->> 2
+FROM claim_part JOIN claim USING (destination, within, slice, digest), json_each(claim.suppressed) AS copy
+WHERE destination = ? AND claim_part.sequence = ? AND claim.sequence = claim_part.sequence;
 -- name: claim_hand_over
 UPDATE claim SET sequence = ?, payload = ?, message_id = ?, suppressed = ?
 WHERE destination = ? AND within = ? AND slice = ? AND digest = ?;
