@@ -336,7 +336,7 @@ SELECT max(id) FROM command WHERE result IS NULL;
 
 -- A request to forget somebody must not be what remembers them.
 -- name: command_finish
-UPDATE command SET result = ?, arguments = iif(kind = 'forget', '{}', arguments) WHERE id = ?;
+UPDATE command SET result = ?, arguments = CASE kind WHEN 'forget' THEN '{}' ELSE arguments END WHERE id = ?;
 
 -- name: command_result
 SELECT result FROM command WHERE id = ?;
