@@ -14,11 +14,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from crossdock import destinations
 from crossdock.assembly import assemble
+from crossdock.cli.demo.story import vendors
 from crossdock.cli.doctor import machine, vendor
 from crossdock.cli.doctor.finding import Section
 from crossdock.cli.simulate import paste
 from crossdock.delivery.sender import Sender
+from crossdock.destinations.base import Response
 from crossdock.settings import JournalSettings, parse
 from crossdock.simulators import load, names
 from tests.cli.conftest import Running, Shell, command, free_port, get, post, read_object
@@ -200,3 +203,54 @@ async def _looked_at(url: str) -> dict[str, Any]:
     finally:
         await sender.close()
     return {one.what: one for one in section.findings}
+
+
+EVENTS = [{"event": "view", "timestamp": "2026-11-23T10:00:00Z"}, {"event": "purchase"}]
+STATS = {"stats": {"view": {"count": 1200}}, "events_chart_stats": {"error": {"missing_identifier": [2]}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "answer", "passed", "says"),
+    [
+        ("blueshift", 0, Response(200, json.dumps(EVENTS).encode()), True, "accepted; last seen: view 2026-"),
+        ("blueshift", 0, Response(200, b"[]"), True, "accepted; no event was seen yet"),
+        (
+            "blueshift",
+            0,
+            Response(401, b'{"message": "Not authorized"}'),
+            False,
+            "401: Not authorized; the",
+        ),
+        ("blueshift", 0, Response(500, b""), None, "500: not an answer of Blueshift's"),
+        (
+            "blueshift",
+            1,
+            Response(200, json.dumps(STATS).encode()),
+            None,
+            "counted in the last 7 days: view",
+        ),
+        ("blueshift", 1, Response(403, b"{}"), False, "403: not an answer of Blueshift's; the user_api_key"),
+        ("segmentify", 0, Response(200, b'["a-key"]'), True, "it is a data centre"),
+        ("segmentify", 0, Response(404, b"no"), False, "404: no"),
+        ("segmentify", 0, Response(503, b"busy"), None, "503: busy"),
+        (
+            "vibetrace",
+            0,
+            Response(404, b'{"errors": [{"message": "User not found"}]}'),
+            True,
+            "the key is acc",
+        ),
+        ("vibetrace", 0, Response(401, b"{}"), False, "401: the key is refused"),
+        ("sharpspring_ads", 0, Response(200, b"(function"), True, "answers 200"),
+        ("sharpspring_ads", 0, Response(404, b"gone"), False, "404: gone"),
+        ("sharpspring_ads", 0, Response(500, b"oops"), None, "500: oops"),
+    ],
+)
+def test_what_an_answer_tells(
+    name: str, place: int, answer: Response, passed: bool | None, says: str
+) -> None:
+    """Each vendor's harmless call tells right from wrong, and neither where it cannot be told."""
+    settings = vendors()[name]["settings"]
+    account = destinations.load(name).model_validate({**settings, "base_url": "https://vendor.example"})
+    found = account.checkups()[place].read(answer)
+    assert (passed, says) == (found.passed, found.says[: len(says)])
