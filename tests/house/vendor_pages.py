@@ -12,8 +12,14 @@ from crossdock import destinations
 from crossdock.cli.demo.story import vendors
 from crossdock.cli.terminal import span
 from crossdock.destinations.base import Destination, Prepared
-from crossdock.mapping.compiled import once_within
-from crossdock.mapping.preset import MappingFile, Preset, PresetExample, load_mapping, shipped_mapping_path
+from crossdock.mapping.preset import (
+    MappingFile,
+    Preset,
+    PresetExample,
+    load_mapping,
+    once_within,
+    shipped_mapping_path,
+)
 from crossdock.mapping.subscription import Pair, dispatch
 
 
