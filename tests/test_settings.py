@@ -32,9 +32,9 @@ def test_everything_has_a_default() -> None:
 
 def test_durations_and_sizes_are_read_as_people_write_them() -> None:
     """Durations and sizes carry their unit."""
-    settings = read("journal: {retention: 36h, max_size: 512KiB}\ndedup: {window: 90s}")
+    settings = read("journal: {retention: 36h, max_size: 8MiB}\ndedup: {window: 90s}")
     assert timedelta(hours=36) == settings.journal.retention
-    assert 512 * 1024 == settings.journal.max_size
+    assert 8 * 1024 * 1024 == settings.journal.max_size
     assert timedelta(seconds=90) == settings.dedup.window
 
 

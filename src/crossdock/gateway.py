@@ -28,7 +28,7 @@ from crossdock.relay import Box, Desk
 from crossdock.relay import add_routes as add_relay_routes
 from crossdock.reload import fingerprint, watch
 from crossdock.settings import Settings
-from crossdock.telemetry import Log, Metrics, log, log_by_name
+from crossdock.telemetry import Log, Metrics, discreet, log, log_by_name
 
 _FIXED = ("server", "journal", "dedup", "visitors")
 """The sections that take effect only at a start."""
@@ -215,8 +215,14 @@ class Gateway:
             {
                 "status": "ready" if ready else "draining" if draining else "starting",
                 "settings": self.settings_fault or "in force",
+                "journal": "refusing" if self._door.refusing else "taking",
                 "destinations": {
-                    name: {"state": health.state, "mapping": health.mapping_version}
+                    name: {
+                        "state": health.state,
+                        "reason": discreet(health.reason[:200]),
+                        "waits_seconds": round(health.waits_seconds),
+                        "mapping": health.mapping_version,
+                    }
                     for name, health in self._lanes.health().items()
                 },
             },

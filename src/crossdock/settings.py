@@ -34,6 +34,7 @@ from crossdock.errors import ConfigError, ConfigErrors, Location
 from crossdock.units import parse_duration, parse_size
 
 DEFAULT_PATH = Path("crossdock.yaml")
+_SQLITE = "sqlite:///"
 
 
 def _written(parse: Callable[[object], Any], kept: type) -> BeforeValidator:
@@ -76,10 +77,20 @@ class JournalSettings(_Section):
     """``sqlite:///`` and a path: ``./`` starts at the settings file's folder, ``sqlite:////`` at the root."""
     retention: Duration = timedelta(days=7)
     """How long events are kept; what a destination still waits for is never deleted."""
-    max_size: Size = 20 * 1024**3
+    max_size: Annotated[Size, Field(ge=4 * 1024**2)] = 20 * 1024**3
     """How large the journal may grow; beyond it senders are answered 503 and try again."""
     shards: int = Field(default=8, ge=1, le=256)
     """Slices by visitor, each delivered in order; fixed once the journal is made."""
+
+    @field_validator("url")
+    @classmethod
+    def _a_journal_there_is(cls, url: str) -> str:
+        path = url.removeprefix(_SQLITE)
+        if path == url or not path or path == ":memory:":
+            raise ValueError(
+                f"is no journal's; write {_SQLITE}./data/crossdock.db for a file beside this one"
+            )
+        return url
 
 
 class DedupSettings(_Section):
@@ -230,9 +241,6 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> Settings:
     return settings.model_copy(update={"journal": settings.journal.model_copy(update={"url": url})})
 
 
-_SQLITE = "sqlite:///"
-
-
 def _beside(url: str, folder: Path) -> str:
     if not url.startswith(_SQLITE):
         return url
@@ -289,7 +297,7 @@ def _interpolate(
 
 def _located(detail: ErrorDetails, source: document.Document) -> ConfigError:
     path = _file_path(detail["loc"], source.data)
-    key = ".".join(map(str, path))
+    key = ".".join(map(str, path)) or "the settings"
     unknown = detail["type"] == "extra_forbidden"
     if unknown:
         message = f"unknown setting {key!r}{_suggestion(str(path[-1]), path[:-1])}"

@@ -134,9 +134,14 @@ def _discreet(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> M
     """Vendors quote what they refuse: e-mail addresses in their words do not reach the log."""
     for name in ("answer", "reason"):
         words = fields.get(name)
-        if isinstance(words, str) and "@" in words:
-            fields[name] = _ADDRESS.sub("…@…", words)
+        if isinstance(words, str):
+            fields[name] = discreet(words)
     return fields
+
+
+def discreet(words: str) -> str:
+    """Blot out e-mail addresses in a vendor's words."""
+    return _ADDRESS.sub("…@…", words) if "@" in words else words
 
 
 def log(what: Log, **fields: Any) -> None:

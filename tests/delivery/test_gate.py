@@ -95,3 +95,16 @@ async def test_many_refusals_in_a_row_halt() -> None:
     assert "well" == str(one.state)
     one.refused(1, "bad")
     assert "halted" == str(one.state)
+
+
+async def test_a_refusal_ends_a_halt_for_a_wrong_key_but_not_one_for_refusals() -> None:
+    """A vendor that reads payloads again has accepted the key; one that refuses them all still does."""
+    one = gate()
+    one.halt("401: bad key")
+    one.answered()
+    one.refused(1, "bad")
+    assert "well" == str(one.state)
+    one.refused(REFUSALS_TO_HALT, "bad")
+    one.answered()
+    one.refused(1, "bad")
+    assert (True, "halted") == (one.doubting, str(one.state))

@@ -168,6 +168,15 @@ async def test_many_refusals_in_a_row_halt_instead_of_a_heap_of_dead_letters(doc
     await eventually(lambda: dock.lanes.health()["topsort"].state == "halted")
     letters = await dock.journal.dead_letters("topsort", limit=1000)
     assert len(letters) < 2 * REFUSALS_TO_HALT
+    # A probe that is refused too makes no further one; once the cause is mended, all that waited arrives.
+    await dock.lanes.reroute({"topsort": dock.route})
+    await eventually(lambda: dock.simulator.store.answers[400] > len(letters))
+    await eventually(lambda: dock.lanes.health()["topsort"].waits_seconds > 0)
+    assert len(letters) == len(await dock.journal.dead_letters("topsort", limit=1000))
+    dock.simulator.switches.refuse = []
+    await dock.lanes.reroute({"topsort": dock.route})
+    await dock.settled()
+    assert 200 == len(dock.ids("impressions")) + len(letters)
 
 
 async def test_a_payload_that_always_fails_is_set_aside_with_its_visitor(dock: Dock) -> None:

@@ -29,6 +29,8 @@ class DestinationStatus:
     configured: bool
     state: str
     """What the running gateway says: ``well``, ``down``, ``halted`` …; ``unknown`` where none answers."""
+    reason: str = ""
+    """Why it is not well, or waits, in the vendor's words."""
     waiting: int = 0
     set_aside: int = 0
     dead_letters: int = 0
@@ -100,7 +102,9 @@ def destinations(
     cursors = {cursor.lane.destination for cursor in journal.cursors}
     names = [*loaded.destinations, *sorted(cursors - set(loaded.destinations))]
     found = {
-        name: DestinationStatus(name in loaded.destinations, _state(loaded, readiness, name))
+        name: DestinationStatus(
+            name in loaded.destinations, _state(loaded, readiness, name), _reason(readiness, name)
+        )
         for name in names
     }
     for cursor in journal.cursors:
@@ -121,6 +125,15 @@ def _state(loaded: Settings, readiness: dict[str, Any] | None, name: str) -> str
     if isinstance(said, dict):
         said = said.get("state")
     return said if isinstance(said, str) else "unknown"
+
+
+def _reason(readiness: dict[str, Any] | None, name: str) -> str:
+    said = (readiness or {}).get("destinations", {}).get(name)
+    if not isinstance(said, dict):
+        return ""
+    reason, waits = str(said.get("reason") or ""), said.get("waits_seconds") or 0
+    next_try = f"next request in {waits} s" if waits else ""
+    return "; ".join(part for part in (reason, next_try) if part)
 
 
 def _as_json(
@@ -183,6 +196,8 @@ def _destinations(found: dict[str, DestinationStatus]) -> Any:
         counts = (one.passed, one.waiting, *map(one.sum, outcomes), one.dead_letters, one.set_aside)
         style = "red" if one.state in ("down", "halted") else ""
         shown.add_row(name, terminal.styled(one.state, style), *map(terminal.number, counts))
+        if one.reason:
+            shown.add_row(terminal.styled(f"  {one.reason}", style or "dim"))
         for line in _details(one):
             shown.add_row(terminal.styled(f"  {line}", "dim"))
     return shown

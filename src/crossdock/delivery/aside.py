@@ -182,7 +182,8 @@ class AsideWorker:
                     return False
                 attempt = await self._courier.carry(self.route, account.settled.lane, [one])
             account.settled.request = attempt.row
-            if isinstance(attempt.first, Retry | Halt | Split):
+            doubted = isinstance(attempt.first, Rejected) and self._courier.gate.doubting
+            if doubted or isinstance(attempt.first, Retry | Halt | Split):
                 account.settled.postponed = [self._postponed(account.row, one, attempt)]
                 await self._write(account)
                 return False
@@ -224,7 +225,7 @@ class AsideWorker:
 
     def _postponed(self, row: Aside, one: Owed, attempt: Attempt) -> Aside:
         first = attempt.first
-        reason = first.reason if isinstance(first, Retry | Halt | Split) else ""
+        reason = first.reason if isinstance(first, Retry | Halt | Split | Rejected) else ""
         attempts = row.attempts + 1
         due = self.now() + timedelta(seconds=max(aside_backoff(attempts), attempt.wait_seconds))
         log(

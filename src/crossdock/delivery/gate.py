@@ -48,6 +48,7 @@ class Gate:
         self._failures = 0
         self._failing_since = 0.0
         self._refusals = 0
+        self._doubting = False
         metrics.halted.labels(destination).set(0)
         metrics.down.labels(destination).set(0)
 
@@ -55,6 +56,16 @@ class Gate:
     def troubled(self) -> bool:
         """Whether only probes go through."""
         return self.state != "well"
+
+    @property
+    def doubting(self) -> bool:
+        """Whether it is halted for payload after payload refused: one more refusal proves nothing."""
+        return self.state == "halted" and self._doubting
+
+    @property
+    def waits_seconds(self) -> float:
+        """How long nothing will be sent: the vendor asked for it, or the next probe is not due."""
+        return max(0.0, self._not_before - self._clock())
 
     def pace(self, requests_per_second: float) -> None:
         """Change the rate limit."""
@@ -115,7 +126,7 @@ class Gate:
     def answered(self) -> None:
         """Note that the vendor answered about a payload, though it took none: it is not down."""
         self._failures = 0
-        if self.state == "down":
+        if self.state == "down" or (self.state == "halted" and not self._doubting):
             self.passed()
 
     def failed(self, reason: str, wish_seconds: float | None) -> float:
@@ -132,6 +143,8 @@ class Gate:
             self._enter("down", reason)
         if self.state == "down":
             self._not_before = max(self._not_before, now + wait)
+        elif self.state == "halted":
+            self._not_before = max(self._not_before, now + HALT_PROBE_SECONDS)
         return wait
 
     def refused(self, payloads: int, reason: str) -> None:
@@ -140,11 +153,12 @@ class Gate:
         if self.state == "halted":
             self._not_before = self._clock() + HALT_PROBE_SECONDS
         elif self._refusals >= REFUSALS_TO_HALT:
-            self.halt(f"{self._refusals} payloads refused in a row; the last: {reason}")
+            self.halt(f"{self._refusals} payloads refused in a row; the last: {reason}", doubting=True)
 
-    def halt(self, reason: str) -> None:
+    def halt(self, reason: str, *, doubting: bool = False) -> None:
         """Stop the destination, keep its events, probe every so often."""
         now = self._clock()
+        self._doubting = doubting
         if self.state != "halted":
             self._failing_since = now
             log(Log.DESTINATION_HALTED, destination=self.destination, reason=reason)

@@ -40,6 +40,7 @@ class DestinationHealth:
     state: State
     reason: str
     mapping_version: str
+    waits_seconds: float = 0.0
 
 
 class Lanes:
@@ -88,7 +89,12 @@ class Lanes:
     def health(self) -> dict[str, DestinationHealth]:
         """Say how each destination does."""
         return {
-            name: DestinationHealth(running.gate.state, running.gate.reason, running.route.mapping.version)
+            name: DestinationHealth(
+                running.gate.state,
+                running.gate.reason,
+                running.route.mapping.version,
+                running.gate.waits_seconds,
+            )
             for name, running in self._running.items()
         }
 

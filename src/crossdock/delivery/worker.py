@@ -119,9 +119,7 @@ class LaneWorker:
 
     def _rewind(self) -> None:
         """Forget what was read and not settled: it is read again from the durable cursor."""
-        for pending in self._window.events():
-            for aside in pending.asides:
-                self._asides.release(aside.visitor)
+        self._release(self._window.events())
         self._window = Window(self.lane, self._durable)
         self._suspects = self._failures = 0
         self._cap_bytes = None
@@ -133,6 +131,12 @@ class LaneWorker:
             for aside in self._window.erase(self._erased):
                 self._asides.release(aside.visitor)
             self._suspects = 0
+
+    def _release(self, events: Sequence[Pending]) -> None:
+        """Forget what was to be set aside of events that will be read again."""
+        for pending in events:
+            for aside in pending.asides:
+                self._asides.release(aside.visitor)
 
     async def _write(self, request: SentRequest | None = None) -> None:
         self._drop_erased()
@@ -152,7 +156,11 @@ class LaneWorker:
                 break
             now = self.now()
             read = [self._pending(stored, now) for stored in found]
-            await guard.take(self._journal, route.name, [pending.made for pending in read])
+            try:
+                await guard.take(self._journal, route.name, [pending.made for pending in read])
+            except BaseException:
+                self._release(read)
+                raise
             for pending in read:
                 window.add(pending)
             if window.unsettled >= MAX_WINDOW_EVENTS:
@@ -234,13 +242,15 @@ class LaneWorker:
         owed = self._cut().owed
         attempt = await self._courier.carry(self._route, self.lane, owed)
         first = attempt.first
-        if isinstance(first, Retry | Halt | Split):
+        # The refusals that halted the destination made dead letters enough; the probe is kept.
+        kept = isinstance(first, Rejected) and self._courier.gate.doubting and len(owed) == 1
+        if kept or isinstance(first, Retry | Halt | Split):
             # The cursor stays; the row is what `why` shows of an attempt that settled nothing.
             row = Settled(self.lane, request=attempt.row)
             await persist(self._journal, row, self._courier.metrics)
         if isinstance(first, Retry):
             return await self._retry(owed, attempt)
-        if isinstance(first, Halt):
+        if kept or isinstance(first, Halt):
             return 0.0
         if isinstance(first, Split):
             self._split(owed, first)
@@ -344,7 +354,7 @@ class LaneWorker:
             index = pending.made.owed[pending.settled].payload.index
             aside = self._aside(pending.stored, kind, index, due_at=due)
             if kind == "retry":
-                aside.attempts, aside.reason = self._failures, reason
+                aside.reason = reason
             self._window.set_aside(pending, aside)
 
     def _aside(

@@ -69,6 +69,11 @@ class Door:
     _accepted: dict[str, Counter] = field(init=False)
     _refusing: bool = field(default=False, init=False)
 
+    @property
+    def refusing(self) -> bool:
+        """Whether the journal took nothing when it was last asked."""
+        return self._refusing
+
     @classmethod
     def from_settings(cls, settings: Settings, journal: Journal, metrics: Metrics) -> Self:
         """Make the door of a gateway."""

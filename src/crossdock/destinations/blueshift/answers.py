@@ -71,7 +71,10 @@ def profiles_taken(batch: Batch, response: Response) -> list[Outcome]:
 
     A record is found again by itself or by who it is about; sending the others again changes nothing.
     """
-    answer = response.json if response.json.__class__ is dict else {}
+    answer = response.json
+    if answer.__class__ is not dict:
+        # An upsert: sending it again changes nothing, and who was refused is not known.
+        return _all(batch, Retry(f"{response.status}: the answer is no JSON object"))
     errors = [error for error in _list(answer, "errors") if error]
     failed = _list(answer, "customers")
     if not failed and not errors:
