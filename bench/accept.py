@@ -43,7 +43,7 @@ def main() -> None:
         port, bare_port = free_port(), free_port()
         dead = f"http://127.0.0.1:{free_port()}"
         settings = settings_file(folder, port=port, destinations={f"vendor{i}": dead for i in range(5)})
-        preload(folder / "crossdock.db", options.marks)
+        preload(folder / "data/crossdock.db", options.marks)
         gateway_command = [str(Path(sys.executable).parent / "crossdock"), "serve", "--config", str(settings)]
         bare_command = [sys.executable, str(Path(__file__).parent / "bare.py"), str(bare_port)]
         url, bare_url = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{bare_port}"

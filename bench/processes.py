@@ -109,7 +109,7 @@ def settings_file(
     """Write the settings of a bench; `destinations` are names and base URLs."""
     lines = [
         f"server: {{host: 127.0.0.1, port: {port}}}",
-        f'journal: {{url: "sqlite:///{folder / "crossdock.db"}"}}',
+        f'journal: {{url: "sqlite:///{folder / "data/crossdock.db"}"}}',
         "sources:",
         f"  web: {{write_key: {KEY}}}",
         "destinations:",
