@@ -28,7 +28,7 @@ from crossdock.relay import Box, Desk
 from crossdock.relay import add_routes as add_relay_routes
 from crossdock.reload import fingerprint, watch
 from crossdock.settings import Settings
-from crossdock.telemetry import Log, Metrics, discreet, log, log_by_name
+from crossdock.telemetry import Log, Metrics, without_addresses, log, log_by_name
 
 _FIXED = ("server", "journal", "dedup", "visitors")
 """The sections that take effect only at a start."""
@@ -219,7 +219,7 @@ class Gateway:
                 "destinations": {
                     name: {
                         "state": health.state,
-                        "reason": discreet(health.reason[:200]),
+                        "reason": without_addresses(health.reason[:200]),
                         "waits_seconds": round(health.waits_seconds),
                         "mapping": health.mapping_version,
                     }

@@ -117,7 +117,7 @@ def configure(*, level: str = "info", pretty: bool | None = None) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _discreet,
+            _without_addresses,
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(),
         ],
@@ -130,16 +130,18 @@ def configure(*, level: str = "info", pretty: bool | None = None) -> None:
 _ADDRESS = re.compile(r"[^\s\"'<>,;:]+@[^\s\"'<>,;:]+")
 
 
-def _discreet(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _without_addresses(
+    _logger: Any, _method: str, fields: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
     """Vendors quote what they refuse: e-mail addresses in their words do not reach the log."""
     for name in ("answer", "reason"):
         words = fields.get(name)
         if isinstance(words, str):
-            fields[name] = discreet(words)
+            fields[name] = without_addresses(words)
     return fields
 
 
-def discreet(words: str) -> str:
+def without_addresses(words: str) -> str:
     """Blot out e-mail addresses in a vendor's words."""
     return _ADDRESS.sub("…@…", words) if "@" in words else words
 
