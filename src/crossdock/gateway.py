@@ -28,7 +28,7 @@ from crossdock.relay import Box, Desk
 from crossdock.relay import add_routes as add_relay_routes
 from crossdock.reload import fingerprint, watch
 from crossdock.settings import Settings
-from crossdock.telemetry import Log, Metrics, without_addresses, log, log_by_name
+from crossdock.telemetry import Log, Metrics, log, log_by_name, without_addresses
 
 _FIXED = ("server", "journal", "dedup", "visitors")
 """The sections that take effect only at a start."""
