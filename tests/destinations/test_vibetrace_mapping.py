@@ -130,13 +130,11 @@ def test_which_event_becomes_what(name: str, preset: str | None, call: str | Non
     assert call == " ".join(filter(None, (request.method, upsert, told)))
 
 
-@pytest.mark.parametrize(("name", "preset", "call"), [row for row in EVENTS if row[1]])
-def test_every_row_has_an_example(name: str, preset: str, call: str) -> None:
-    """The mapping file shows, for each row that is sent, what becomes of it."""
+@pytest.mark.parametrize(("name", "preset"), [(name, preset) for name, preset, _ in EVENTS if preset])
+def test_every_row_has_an_example(name: str, preset: str) -> None:
+    """The mapping file shows, for each event of a row that is sent, what becomes of it."""
     examples = [each.event for each in shipped("vibetrace").preset(preset).examples if each.sends]
-    names = {event["event"] if event["type"] == "track" else event["type"] for event in examples}
-    rows = next(names for names, of, _ in ROWS if of == preset and name in names)
-    assert names & set(rows)
+    assert name in {event["event"] if event["type"] == "track" else event["type"] for event in examples}
 
 
 @pytest.mark.parametrize(("name", "preset", "call"), EVENTS)
