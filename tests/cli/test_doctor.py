@@ -122,12 +122,12 @@ def test_the_journal_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         url = f"sqlite:///{tmp_path}/data/journal.db"
         return {one.what: one.state for one in machine.journal(JournalSettings(url=url, **settings)).findings}
 
-    assert {"folder": "ok", "space": "ok", "fsync": "ok"} == look(max_size=1024)
+    assert {"folder": "ok", "space": "ok", "fsync": "ok"} == look(max_size=4 * 1024**2)
     assert [] == list(tmp_path.iterdir())
     assert "warning" == look(max_size=10**18)["space"]
     monkeypatch.setattr(machine, "SLOW_FSYNC_SECONDS", 0.0)
     monkeypatch.setattr(machine, "LITTLE_BYTES", 10**18)
-    assert {"folder": "ok", "space": "failed", "fsync": "warning"} == look(max_size=1024)
+    assert {"folder": "ok", "space": "failed", "fsync": "warning"} == look(max_size=4 * 1024**2)
 
 
 def test_what_the_gateway_says() -> None:
