@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -149,11 +150,11 @@ def test_what_the_gateway_says() -> None:
     [
         (0, "ok", "within 1 s of the vendor's"),
         (3600, "failed", "60 min behind"),
-        (-90, "failed", "90 s ahead"),
+        (-90, "failed", r"(89|90|91) s ahead"),
     ],
 )
 async def test_a_wrong_clock(ahead: int, state: str, says: str) -> None:
-    """Our clock is held against the vendor's Date."""
+    """Our clock is held against the vendor's Date, which knows whole seconds only."""
 
     async def answer(_: web.Request) -> web.Response:
         date = datetime.now(UTC) + timedelta(seconds=ahead)
@@ -161,7 +162,8 @@ async def test_a_wrong_clock(ahead: int, state: str, says: str) -> None:
 
     async with _serving(answer) as url:
         found = await _looked_at(url)
-    assert (state, True) == (found["clock"].state, found["clock"].says.startswith(says))
+    assert state == found["clock"].state
+    assert re.match(says, found["clock"].says)
 
 
 async def test_tls_to_who_speaks_none() -> None:
